@@ -1,0 +1,165 @@
+/* The log of one partition: an ordered run of segments in a directory `TOPIC-N`, in Kafka's on-disk format.
+ *
+ *     log_start_offset          durable_end            written_end == log_end_offset (between turns)
+ *            |                       |                        |
+ *     [ segment 0 ][ segment 1 ][ active segment ..............]
+ *
+ * Invariants:
+ *   L1 log_start_offset <= durable_end <= written_end <= log_end_offset
+ *   L2 offsets of batches in a segment ascend without overlap; every batch was checked before it was appended
+ *   L3 an index entry never points behind what the segment file holds; indexes can be rebuilt from the segment alone
+ *   L4 bytes on disk are the producer's, except base offset and partition leader epoch (outside the CRC)
+ *   L5 after partition_log_open every batch below log_end_offset is whole: a torn tail was cut, also when the indexes
+ *      claim more
+ *
+ * Life: partition_log_open and partition_log_destroy_files block and run in a job; everything else belongs to the loop
+ * that partition_log_attach names. Appends of a turn are queued and written by one vectored write in partition_log_flush,
+ * which the owner calls at the end of the turn. */
+#ifndef LOG_PARTITION_LOG_H
+#define LOG_PARTITION_LOG_H
+
+#include "common/base/attributes.h"
+#include "common/base/bytes.h"
+#include "common/base/list.h"
+#include "common/base/status.h"
+#include "common/base/uuid.h"
+#include "storage-node/log/log_config.h"
+
+struct env;
+struct disk;
+struct file;
+struct file_cache;
+struct partition_log;
+
+struct partition_log_options {
+    const char *directory;   /* of the partition; made if missing. Borrowed for the call */
+    struct string topic;     /* borrowed for the call */
+    struct uuid topic_id;    /* written to partition.metadata; on open it must match unless the file is missing */
+    int32_t partition;
+    struct log_config config;
+    int64_t recovery_point;   /* from recovery-point-offset-checkpoint: below it everything is synced. 0 if unknown */
+    int64_t log_start_offset; /* from log-start-offset-checkpoint, 0 if none */
+    bool clean;               /* the directory was shut down cleanly: nothing to scan */
+    int64_t now_ms;           /* wall clock */
+};
+
+/* Opens or creates, recovering what a crash left: segments at or behind the recovery point are scanned batch by batch, a bad
+ * batch and everything behind it is cut, missing or wrong indexes are rebuilt, producer windows are restored from the newest
+ * usable .snapshot and the batches behind it. STATUS_CORRUPT (topic id differs), STATUS_IO, STATUS_NO_SPACE... */
+MUST_USE enum status partition_log_open(struct disk *disk, const struct partition_log_options *options,
+                                        struct partition_log **log);
+/* Gives the log to a loop. Shares env and cache for the log's life. `failed` is called (once, later) when a write or sync has
+ * failed: the directory must be taken offline, the log refuses everything from then on. */
+void partition_log_attach(struct partition_log *log, struct env *env, struct file_cache *cache,
+                          void (*failed)(void *context, enum status status), void *context);
+/* Frees the object; files stay. No sync may be in flight (partition_log_idle). */
+void partition_log_close(struct partition_log *log);
+bool partition_log_idle(const struct partition_log *log);
+
+/* What producer-state checks say of a batch (KIP-98, KIP-360). */
+enum append_verdict {
+    APPEND_OK,
+    APPEND_DUPLICATE,          /* in the window of the last five: result holds the offsets it got then; not stored again */
+    APPEND_OUT_OF_ORDER,       /* OUT_OF_ORDER_SEQUENCE_NUMBER */
+    APPEND_STALE_EPOCH,        /* INVALID_PRODUCER_EPOCH */
+    APPEND_UNKNOWN_PRODUCER,   /* UNKNOWN_PRODUCER_ID: not used while KIP-360 semantics accept any first sequence */
+    APPEND_FAILED              /* the log is offline: KAFKA_STORAGE_ERROR */
+};
+
+struct append_result {
+    int64_t base_offset;
+    int64_t last_offset;
+    int64_t append_time_ms; /* -1 unless message.timestamp.type is LogAppendTime (set by the caller in the batch before) */
+};
+
+/* Checks and appends one validated batch in one step: sequence check, offsets assigned and patched into the bytes with
+ * `leader_epoch`, roll if the segment is full, queue for the turn's write. Borrows `batch` until partition_log_flush. */
+MUST_USE enum append_verdict partition_log_append(struct partition_log *log, struct space batch, int32_t leader_epoch,
+                                                  struct append_result *result);
+/* Writes everything queued and updates indexes. On failure the log is offline and the log end offset is back at written_end. */
+MUST_USE enum status partition_log_flush(struct partition_log *log);
+bool partition_log_dirty(const struct partition_log *log); /* something is queued */
+
+/* Asks for durability up to `offset` (exclusive). One fdatasync is in flight per log; whatever was written meanwhile
+ * shares the next one. `done` runs on the loop, STATUS_IO if the log went offline. */
+struct log_sync {
+    struct list link;
+    int64_t offset;
+    void (*done)(struct log_sync *sync, enum status status);
+};
+void partition_log_sync(struct partition_log *log, struct log_sync *sync);
+
+/* A run of whole batches in one segment file. */
+struct log_slice {
+    struct file *file; /* one reference for the caller, who releases it with file_unref; NULL if empty */
+    uint64_t position;
+    size_t size;
+    int64_t first_offset; /* of the first batch */
+    int64_t next_offset;  /* behind the last batch */
+};
+
+/* Batches from the one that holds `offset` on, as many as end at or below `offset_max` (exclusive) and fit into `size_max`
+ * bytes; if `first_whole` the first batch is given even if it alone is larger. Empty slice at offset_max.
+ * STATUS_OUT_OF_RANGE: offset < log_start_offset or > log_end_offset. */
+MUST_USE enum status partition_log_read(struct partition_log *log, int64_t offset, int64_t offset_max, size_t size_max,
+                                        bool first_whole, struct log_slice *slice);
+/* Bytes readable between two offsets, an upper estimate good enough for min_bytes. */
+uint64_t partition_log_bytes_between(const struct partition_log *log, int64_t from, int64_t to);
+
+/* The first batch that may hold a record with a timestamp >= `timestamp_ms` below offset_max; the caller looks into its records
+ * (batches may be compressed). STATUS_NOT_FOUND: there is none. */
+MUST_USE enum status partition_log_find_time(struct partition_log *log, int64_t timestamp_ms, int64_t offset_max,
+                                             struct log_slice *slice);
+/* The batch with the largest timestamp below offset_max (ListOffsets' max timestamp). STATUS_NOT_FOUND if empty. */
+MUST_USE enum status partition_log_find_max_time(struct partition_log *log, int64_t offset_max, struct log_slice *slice);
+
+/* Leader epochs (KIP-101, KIP-320). */
+void partition_log_start_epoch(struct partition_log *log, int32_t leader_epoch); /* epoch begins at log_end_offset; persisted */
+int32_t partition_log_latest_epoch(const struct partition_log *log);             /* -1: none */
+/* The largest epoch <= `leader_epoch` that the log has, and the offset where it ended. (-1, -1) if none. */
+void partition_log_epoch_end(const struct partition_log *log, int32_t leader_epoch, int32_t *epoch, int64_t *end_offset);
+int32_t partition_log_epoch_of(const struct partition_log *log, int64_t offset); /* -1: unknown */
+
+int64_t partition_log_start_offset(const struct partition_log *log);
+int64_t partition_log_end_offset(const struct partition_log *log);     /* next offset to be assigned */
+int64_t partition_log_written_end(const struct partition_log *log);    /* below: in the page cache, readable */
+int64_t partition_log_durable_end(const struct partition_log *log);    /* below: synced */
+uint64_t partition_log_size(const struct partition_log *log);          /* bytes of all segment files */
+size_t partition_log_segment_count(const struct partition_log *log);
+struct uuid partition_log_topic_id(const struct partition_log *log);
+
+/* Moves the log start forward (DeleteRecords, retention). STATUS_OUT_OF_RANGE behind `high_watermark`. Segments wholly below are
+ * deleted (renamed to .deleted, removed after file_delete_delay_ms). The owner checkpoints the new start. */
+MUST_USE enum status partition_log_delete_before(struct partition_log *log, int64_t offset, int64_t high_watermark);
+/* Cuts everything at and behind `offset` (followers, recovery tools). */
+MUST_USE enum status partition_log_truncate(struct partition_log *log, int64_t offset);
+
+/* Periodic care, to be called about once a second or less, cheap when there is nothing to do: time-based roll, retention by time and size
+ * (never the active segment's unexpired data, nothing above high_watermark), interval flush, expiry of producers,
+ * removal of .deleted files. True if log_start_offset moved. */
+bool partition_log_maintain(struct partition_log *log, int64_t now_ms, int64_t high_watermark);
+void partition_log_configure(struct partition_log *log, const struct log_config *config);
+const struct log_config *partition_log_config(const struct partition_log *log);
+
+/* For a clean stop: flush, sync, producer snapshot; blocking, in a job or at the end of the process. */
+MUST_USE enum status partition_log_shutdown(struct partition_log *log);
+
+/* Deletes a partition's directory: rename to `TOPIC-N.<uuid>-delete` now (so that the name is free), files later in a job.
+ * `renamed` gets the new path. The log must be closed. */
+MUST_USE enum status partition_directory_retire(struct disk *disk, const char *directory, struct uuid unique,
+                                                char renamed[4096]);
+/* Removes a directory of this kind with all files; blocking. */
+MUST_USE enum status partition_directory_remove(struct disk *disk, const char *directory);
+
+/* Active producers, for DescribeProducers. */
+struct producer_view {
+    int64_t producer_id;
+    int16_t producer_epoch;
+    int32_t last_sequence;
+    int64_t last_timestamp_ms;
+    int64_t last_offset;
+};
+void partition_log_producers(const struct partition_log *log,
+                             void (*each)(void *context, const struct producer_view *producer), void *context);
+
+#endif
