@@ -197,7 +197,7 @@ static enum batch_error offsets_error(const struct batch_header *header, const s
     return header->record_count != (int64_t)header->last_offset_delta + 1 ? BATCH_ERROR_OFFSET_RANGE : BATCH_ERROR_NONE;
 }
 
-static enum batch_error producer_error(const struct batch_header *header, const struct batch_limits *limits)
+static enum batch_error producer_error(const struct batch_header *header)
 {
     if (header->producer_id < PRODUCER_ID_NONE) {
         return BATCH_ERROR_PRODUCER_ID;
@@ -261,7 +261,7 @@ enum batch_error batch_validate(struct bytes batch, const struct batch_limits *l
         error = client_error(&found, limits);
     }
     if (error == BATCH_ERROR_NONE) {
-        error = producer_error(&found, limits);
+        error = producer_error(&found);
     }
     if (error == BATCH_ERROR_NONE && header != NULL) {
         *header = found;
