@@ -1,0 +1,73 @@
+/* Receive memory with a bound and a few blocks kept warm. */
+#include "common/rpc/block.h"
+
+#include "common/base/assert.h"
+#include "common/base/memory.h"
+
+void rpc_block_pool_init(struct rpc_block_pool *pool, size_t bytes_max)
+{
+    *pool = (struct rpc_block_pool){.bytes_max = bytes_max};
+    list_init(&pool->free);
+}
+
+void rpc_block_pool_deinit(struct rpc_block_pool *pool)
+{
+    struct list *link;
+
+    ASSERT(pool->bytes == 0);
+    while ((link = list_take_first(&pool->free)) != NULL) {
+        memory_free(LIST_ENTRY(link, struct rpc_block, link));
+    }
+}
+
+struct rpc_block *rpc_block_acquire(struct rpc_block_pool *pool, size_t capacity)
+{
+    struct rpc_block *block;
+    struct list *link;
+
+    if (capacity < RPC_BLOCK_SIZE) {
+        capacity = RPC_BLOCK_SIZE;
+    }
+    if (pool->bytes > 0 && (pool->bytes >= pool->bytes_max || capacity > pool->bytes_max - pool->bytes)) {
+        return NULL;
+    }
+    if (capacity == RPC_BLOCK_SIZE && (link = list_take_first(&pool->free)) != NULL) {
+        block = LIST_ENTRY(link, struct rpc_block, link);
+        pool->free_count--;
+    } else {
+        block = memory_alloc(sizeof(*block) + capacity);
+        list_init(&block->link);
+        block->pool = pool;
+        block->capacity = capacity;
+    }
+    block->references = 1;
+    block->used = 0;
+    block->parsed = 0;
+    pool->bytes += capacity;
+    return block;
+}
+
+struct rpc_block *rpc_block_ref(struct rpc_block *block)
+{
+    block->references++;
+    return block;
+}
+
+bool rpc_block_unref(struct rpc_block *block)
+{
+    struct rpc_block_pool *pool = block->pool;
+
+    ASSERT(block->references > 0);
+    block->references--;
+    if (block->references > 0) {
+        return false;
+    }
+    pool->bytes -= block->capacity;
+    if (block->capacity == RPC_BLOCK_SIZE && pool->free_count < RPC_BLOCKS_KEPT) {
+        list_prepend(&pool->free, &block->link);
+        pool->free_count++;
+    } else {
+        memory_free(block);
+    }
+    return true;
+}

@@ -1,0 +1,42 @@
+/* Receive memory: a run of bytes that the socket filled, shared by the frames in it. Freed, or kept for the next
+ * connection, when the connection and every request parsed from it have let go. */
+#ifndef RPC_BLOCK_H
+#define RPC_BLOCK_H
+
+#include "common/base/list.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RPC_BLOCK_SIZE (128 * 1024)
+/* Blocks of RPC_BLOCK_SIZE kept for reuse. */
+#define RPC_BLOCKS_KEPT 16
+
+struct rpc_block_pool {
+    struct list free;
+    size_t free_count;
+    size_t bytes;     /* of all blocks in use */
+    size_t bytes_max;
+};
+
+struct rpc_block {
+    struct list link;
+    struct rpc_block_pool *pool;
+    uint32_t references;
+    size_t capacity;
+    size_t used;   /* bytes received */
+    size_t parsed; /* bytes of them that frames have been made of */
+    uint8_t data[];
+};
+
+void rpc_block_pool_init(struct rpc_block_pool *pool, size_t bytes_max);
+void rpc_block_pool_deinit(struct rpc_block_pool *pool);
+/* A block with one reference and at least `capacity` bytes, or NULL if the pool's limit would be passed. A pool that is
+ * empty always gives one, so that no limit can stop everything. */
+struct rpc_block *rpc_block_acquire(struct rpc_block_pool *pool, size_t capacity);
+struct rpc_block *rpc_block_ref(struct rpc_block *block);
+/* True if that was the last reference: memory came back. */
+bool rpc_block_unref(struct rpc_block *block);
+
+#endif

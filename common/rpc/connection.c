@@ -1,0 +1,360 @@
+/* One client's connection.
+ *
+ * Frames are parsed in place. A block is filled from the socket; complete frames in it become requests that hold a
+ * reference; a frame that does not fit into the rest of its block moves, as far as it has come, into a new one that is
+ * large enough:
+ *
+ *     [ frame 1 ][ frame 2 ][ half of fram...      ->      [ half of frame 3 .......... room for the rest ]
+ *     0        parsed      used         capacity
+ *
+ * A frame's claimed size is believed at once up to RPC_FRAME_TRUSTED; larger blocks double as the bytes really come. */
+#include "common/rpc/connection.h"
+
+#include "common/base/assert.h"
+#include "common/base/endian.h"
+#include "common/base/memory.h"
+#include "common/trace/trace.h"
+
+#define RPC_FRAME_TRUSTED (2 * 1024 * 1024)
+/* What decoding may allocate beside the frame: structures are larger than the bytes they come from. */
+#define RPC_ARENA_BASE (16 * 1024 * 1024)
+#define RPC_ARENA_PER_BYTE 16
+#define RPC_ARENA_MAX (128 * 1024 * 1024)
+/* Kafka's request header needs at least key, version and correlation id. */
+#define RPC_FRAME_SIZE_MIN 8
+
+static struct space rpc_connection_space(void *context);
+static void rpc_connection_received(void *context, size_t size);
+static void rpc_connection_closed(void *context, enum status why);
+
+static const struct stream_handler RPC_CONNECTION_HANDLER = {
+    .space = rpc_connection_space,
+    .received = rpc_connection_received,
+    .closed = rpc_connection_closed,
+};
+
+static void rpc_connection_resume_later(void *context)
+{
+    rpc_connection_resume(context);
+}
+
+void rpc_connection_open(struct rpc_server *server, struct net_accepted *accepted)
+{
+    struct rpc_connection *connection = memory_alloc_zero(1, sizeof(*connection));
+
+    connection->server = server;
+    connection->active_ns = env_now_ns(server->env);
+    list_init(&connection->link);
+    list_init(&connection->starved_link);
+    list_init(&connection->pipeline);
+    env_hook_init(&connection->resume_hook, rpc_connection_resume_later, connection);
+    connection->stream = net_adopt(server->env->net, accepted, &RPC_CONNECTION_HANDLER, connection);
+    if (connection->stream == NULL) {
+        memory_free(connection);
+        return;
+    }
+    list_append(&server->connections, &connection->link);
+    server->connection_count++;
+    server->connections_total++;
+}
+
+void rpc_connection_close(struct rpc_connection *connection)
+{
+    connection->closing = true;
+    if (connection->stream != NULL) {
+        stream_close(connection->stream);
+    }
+}
+
+/* How many bytes of the incomplete frame that starts at `parsed` are believed to come. */
+static size_t rpc_connection_wanted(const struct rpc_block *block, size_t have)
+{
+    size_t frame;
+    size_t believed;
+
+    if (have < 4) {
+        return RPC_BLOCK_SIZE;
+    }
+    frame = 4 + (size_t)load_u32(block->data + block->parsed);
+    believed = 2 * have > RPC_FRAME_TRUSTED ? 2 * have : RPC_FRAME_TRUSTED;
+    return frame < believed ? frame : believed;
+}
+
+/* Makes sure that the block has room for more of the current frame. False: no memory now. */
+static bool rpc_connection_make_room(struct rpc_connection *connection)
+{
+    struct rpc_block *block = connection->block;
+    struct rpc_block *next;
+    size_t have;
+    size_t wanted;
+
+    if (block == NULL) {
+        connection->block = rpc_block_acquire(&connection->server->blocks, RPC_BLOCK_SIZE);
+        return connection->block != NULL;
+    }
+    if (block->parsed == block->used && block->references == 1) {
+        block->parsed = 0;
+        block->used = 0;
+    }
+    have = block->used - block->parsed;
+    wanted = rpc_connection_wanted(block, have);
+    if (have < 4 ? block->capacity - block->used >= 4 * RPC_FRAME_SIZE_MIN
+                 : block->used < block->capacity && block->parsed + wanted <= block->capacity) {
+        return true;
+    }
+    next = rpc_block_acquire(&connection->server->blocks, wanted);
+    if (next == NULL) {
+        return false;
+    }
+    memcpy(next->data, block->data + block->parsed, have);
+    next->used = have;
+    rpc_block_unref(block);
+    connection->block = next;
+    return true;
+}
+
+static struct space rpc_connection_space(void *context)
+{
+    struct rpc_connection *connection = context;
+
+    if (connection->closing || connection->in_flight >= connection->server->options.requests_in_flight_max) {
+        return (struct space){NULL, 0};
+    }
+    if (!rpc_connection_make_room(connection)) {
+        list_remove(&connection->starved_link);
+        list_append(&connection->server->starved, &connection->starved_link);
+        return (struct space){NULL, 0};
+    }
+    return (struct space){connection->block->data + connection->block->used,
+                          connection->block->capacity - connection->block->used};
+}
+
+static const struct rpc_route *rpc_route_find(const struct rpc_server *server, int16_t key)
+{
+    size_t low = 0;
+    size_t high = server->options.route_count;
+
+    while (low < high) {
+        const size_t middle = (low + high) / 2;
+
+        if (server->options.routes[middle].key == key) {
+            return &server->options.routes[middle];
+        }
+        if (server->options.routes[middle].key < key) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return NULL;
+}
+
+static void rpc_connection_reject(struct rpc_connection *connection, const char *why, const struct request_header *header)
+{
+    connection->server->bad_frames_total++;
+    trace_info("connection_rejected", T_TEXT("peer", stream_peer(connection->stream)), T_TEXT("why", why),
+               T_INT("api_key", header->key), T_INT("api_version", header->version));
+    rpc_connection_close(connection);
+}
+
+/* Decodes the body; false if its bytes are wrong. */
+static bool rpc_request_decode(struct rpc_request *request, struct reader *reader)
+{
+    const struct api *api = request->api;
+
+    request->body = arena_need(&request->arena, 1, api->request.size);
+    request->response = arena_need(&request->arena, 1, api->response.size);
+    api->request.init(request->body);
+    api->response.init(request->response);
+    if (request->version_unknown) {
+        return true;
+    }
+    api->request.read(request->body, reader, request->version);
+    return reader_done(reader);
+}
+
+/* One frame of `size` bytes at `at` becomes a request in the pipeline and is started. */
+static void rpc_connection_frame(struct rpc_connection *connection, const uint8_t *at, size_t size)
+{
+    struct rpc_server *server = connection->server;
+    struct rpc_request *request = rpc_request_acquire(connection);
+    struct request_header header = {0};
+    const struct rpc_route *route;
+    struct reader reader;
+    size_t limit = RPC_ARENA_BASE + RPC_ARENA_PER_BYTE * size;
+
+    request->arena.limit = limit < RPC_ARENA_MAX ? limit : RPC_ARENA_MAX;
+    reader_init(&reader, bytes_of(at, size), &request->arena);
+    request_header_read(&header, &reader);
+    route = rpc_route_find(server, header.key);
+    request->api = route != NULL ? api_find(header.key) : NULL;
+    if (!reader_ok(&reader) || request->api == NULL) {
+        rpc_connection_reject(connection, reader_ok(&reader) ? "unknown api" : "bad request header", &header);
+        rpc_request_release(request);
+        return;
+    }
+    request->version = header.version;
+    request->correlation_id = header.correlation_id;
+    request->client_id = header.client_id;
+    request->frame_size = size + 4;
+    if (header.version < route->version_min || header.version > route->version_max ||
+        header.version < request->api->version_min) {
+        if (header.key != API_API_VERSIONS) {
+            rpc_connection_reject(connection, "unsupported version", &header);
+            rpc_request_release(request);
+            return;
+        }
+        /* KIP-511: a client newer than us learns what we speak from an answer in version 0. */
+        request->version_unknown = true;
+        request->version = 0;
+    }
+    if (!rpc_request_decode(request, &reader)) {
+        rpc_connection_reject(connection, "undecodable request", &header);
+        rpc_request_release(request);
+        return;
+    }
+    request->block = rpc_block_ref(connection->block);
+    list_append(&connection->pipeline, &request->link);
+    connection->in_flight++;
+    server->requests_total++;
+    route->handle(request);
+}
+
+static void rpc_connection_close_upgraded(void *connection)
+{
+    rpc_connection_close(connection);
+}
+
+/* The first bytes tell which protocol it is. False: too few of them yet. */
+static bool rpc_connection_sniff(struct rpc_connection *connection)
+{
+    const struct rpc_upgrade *upgrade = connection->server->options.upgrade;
+    struct rpc_block *block = connection->block;
+    size_t size = block->used - block->parsed;
+
+    if (upgrade == NULL) {
+        connection->started = true;
+        return true;
+    }
+    if (size > upgrade->preface.size) {
+        size = upgrade->preface.size;
+    }
+    if (memcmp(block->data + block->parsed, upgrade->preface.data, size) != 0) {
+        connection->started = true;
+        return true;
+    }
+    if (size < upgrade->preface.size) {
+        return false;
+    }
+    connection->started = true;
+    block->parsed += size;
+    connection->upgraded = upgrade->open(connection->server->options.service,
+                                         rpc_connection_close_upgraded, connection);
+    if (connection->upgraded == NULL) {
+        rpc_connection_close(connection);
+    }
+    return true;
+}
+
+static void rpc_connection_drop_block(struct rpc_connection *connection)
+{
+    if (rpc_block_unref(connection->block) && !list_empty(&connection->server->starved)) {
+        env_at_turn_end(connection->server->env, &connection->server->resume_hook);
+    }
+    connection->block = NULL;
+}
+
+static void rpc_connection_parse(struct rpc_connection *connection)
+{
+    struct rpc_server *server = connection->server;
+
+    connection->parsing = true;
+    while (!connection->closing && connection->in_flight < server->options.requests_in_flight_max) {
+        struct rpc_block *block = connection->block;
+        const size_t have = block != NULL ? block->used - block->parsed : 0;
+        int32_t size;
+
+        if (have == 0 || (!connection->started && !rpc_connection_sniff(connection))) {
+            break;
+        }
+        if (connection->upgraded != NULL) {
+            const struct bytes data = bytes_of(block->data + block->parsed, block->used - block->parsed);
+
+            block->parsed = block->used;
+            if (data.size > 0 && !server->options.upgrade->bytes(connection->upgraded, data)) {
+                rpc_connection_close(connection);
+            }
+            break;
+        }
+        if (have < 4) {
+            break;
+        }
+        size = load_i32(block->data + block->parsed);
+        if (size < RPC_FRAME_SIZE_MIN || (uint32_t)size > server->options.frame_size_max) {
+            const struct request_header none = {.key = -1, .version = -1};
+
+            rpc_connection_reject(connection, "frame size out of range", &none);
+            break;
+        }
+        if (have - 4 < (size_t)size) {
+            break;
+        }
+        block->parsed += 4 + (size_t)size;
+        rpc_connection_frame(connection, block->data + block->parsed - (size_t)size, (size_t)size);
+    }
+    connection->parsing = false;
+    rpc_pipeline_drain(connection);
+    /* A connection at rest holds no receive memory. */
+    if (connection->block != NULL && connection->block->parsed == connection->block->used) {
+        rpc_connection_drop_block(connection);
+    }
+}
+
+static void rpc_connection_received(void *context, size_t size)
+{
+    struct rpc_connection *connection = context;
+
+    connection->active_ns = env_now_ns(connection->server->env);
+    connection->block->used += size;
+    ASSERT(connection->block->used <= connection->block->capacity);
+    rpc_connection_parse(connection);
+}
+
+void rpc_connection_resume(struct rpc_connection *connection)
+{
+    if (connection->closing || connection->parsing) {
+        return;
+    }
+    rpc_connection_parse(connection);
+    if (!connection->closing && connection->stream != NULL &&
+        connection->in_flight < connection->server->options.requests_in_flight_max) {
+        stream_resume(connection->stream);
+    }
+}
+
+static void rpc_connection_closed(void *context, enum status why)
+{
+    struct rpc_connection *connection = context;
+
+    (void)why;
+    connection->stream = NULL;
+    connection->closing = true;
+    list_remove(&connection->starved_link);
+    if (connection->upgraded != NULL) {
+        connection->server->options.upgrade->closed(connection->upgraded);
+        connection->upgraded = NULL;
+    }
+    if (connection->block != NULL) {
+        rpc_connection_drop_block(connection);
+    }
+    LIST_EACH(link, &connection->pipeline)
+    {
+        struct rpc_request *request = LIST_ENTRY(link, struct rpc_request, link);
+
+        if (!request->completed && request->cancel != NULL) {
+            request->cancel(request);
+        }
+    }
+    rpc_pipeline_drain(connection);
+    rpc_connection_reap(connection);
+}

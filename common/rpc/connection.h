@@ -1,0 +1,65 @@
+/* One client's connection: bytes to frames to requests, and answers in order. Internal to rpc. */
+#ifndef RPC_CONNECTION_H
+#define RPC_CONNECTION_H
+
+#include "common/rpc/block.h"
+#include "common/rpc/server.h"
+
+/* Request objects kept for reuse. */
+#define RPC_REQUESTS_KEPT 64
+
+struct rpc_server {
+    struct env *env;
+    struct rpc_server_options options;
+    struct rpc_block_pool blocks;
+    struct list connections; /* of struct rpc_connection */
+    struct list starved;     /* connections that wait for receive memory */
+    struct list requests_free;
+    size_t requests_free_count;
+    uint32_t connection_count;
+    uint64_t connections_total;
+    uint64_t requests_total;
+    uint64_t bad_frames_total;
+    struct env_timer idle_timer;
+    struct env_hook resume_hook; /* wakes starved connections once memory came back */
+    void (*stopped)(void *context);
+    void *stopped_context;
+    bool stopping;
+};
+
+struct rpc_connection {
+    struct list link;         /* in server->connections */
+    struct list starved_link; /* in server->starved */
+    struct rpc_server *server;
+    struct stream *stream;    /* NULL once closed */
+    struct rpc_block *block;  /* where bytes go now; NULL at rest */
+    struct list pipeline;     /* of struct rpc_request, oldest first */
+    struct env_hook resume_hook; /* continues after back-pressure, outside of whatever ended it */
+    uint32_t in_flight;
+    uint64_t active_ns;       /* last bytes or answer */
+    bool started;             /* the first 8 bytes were looked at */
+    bool closing;
+    bool parsing;
+    void *upgraded;           /* not Kafka's protocol: see struct rpc_upgrade */
+    void *session;
+    void (*session_gone)(void *session);
+};
+
+/* For server.c. */
+void rpc_connection_open(struct rpc_server *server, struct net_accepted *accepted);
+void rpc_connection_close(struct rpc_connection *connection);
+/* Continues after back-pressure: parses what is there, reads on. */
+void rpc_connection_resume(struct rpc_connection *connection);
+
+/* For connection.c, in request.c. */
+
+/* A request object from the server's pool. */
+struct rpc_request *rpc_request_acquire(struct rpc_connection *connection);
+/* Lets go of block, files and memory; the object returns to the pool. */
+void rpc_request_release(struct rpc_request *request);
+/* Sends every finished answer at the head of the pipeline. */
+void rpc_pipeline_drain(struct rpc_connection *connection);
+/* A connection without stream and requests goes away. */
+void rpc_connection_reap(struct rpc_connection *connection);
+
+#endif

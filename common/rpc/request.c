@@ -1,0 +1,211 @@
+/* A request's way out: finished answers leave from the head of the pipeline, in order.
+ *
+ *     pipeline:  [done] [done] [open] [done]        the first two are encoded and sent, the last waits for the third
+ *
+ * A request stays in the pipeline until its answer's last byte was taken by the system: what waits in a slow reader's socket
+ * counts as in flight, so it stops that connection and no other. */
+#include "common/rpc/connection.h"
+
+#include "common/base/assert.h"
+#include "common/base/endian.h"
+#include "common/base/memory.h"
+
+/* An answer's encoding buffer larger than this is not kept with the request object. */
+#define RPC_WRITER_KEPT (16 * 1024)
+
+struct rpc_request *rpc_request_acquire(struct rpc_connection *connection)
+{
+    struct rpc_server *server = connection->server;
+    struct list *link = list_take_first(&server->requests_free);
+    struct rpc_request *request;
+
+    if (link != NULL) {
+        request = LIST_ENTRY(link, struct rpc_request, link);
+        server->requests_free_count--;
+    } else {
+        request = memory_alloc_zero(1, sizeof(*request));
+        list_init(&request->link);
+        arena_init(&request->arena, 0);
+        writer_init(&request->writer);
+    }
+    request->connection = connection;
+    request->service = server->options.service;
+    request->env = server->env;
+    request->received_ns = env_now_ns(server->env);
+    return request;
+}
+
+static void rpc_request_recycle(struct rpc_server *server, struct rpc_request *request)
+{
+    struct arena arena;
+    struct writer writer;
+
+    if (server->requests_free_count >= RPC_REQUESTS_KEPT) {
+        arena_deinit(&request->arena);
+        writer_deinit(&request->writer);
+        memory_free(request);
+        return;
+    }
+    arena_reset(&request->arena);
+    if (request->writer.buffer.capacity > RPC_WRITER_KEPT) {
+        writer_deinit(&request->writer);
+        writer_init(&request->writer);
+    } else {
+        writer_clear(&request->writer);
+    }
+    arena = request->arena;
+    writer = request->writer;
+    *request = (struct rpc_request){.arena = arena, .writer = writer};
+    list_init(&request->link);
+    list_append(&server->requests_free, &request->link);
+    server->requests_free_count++;
+}
+
+void rpc_request_release(struct rpc_request *request)
+{
+    struct rpc_server *server = request->connection->server;
+
+    if (request->release != NULL) {
+        request->release(request);
+    }
+    if (request->block != NULL && rpc_block_unref(request->block) && !list_empty(&server->starved)) {
+        env_at_turn_end(server->env, &server->resume_hook);
+    }
+    list_remove(&request->link);
+    rpc_request_recycle(server, request);
+}
+
+/* The request leaves the pipeline; the connection may read on. */
+static void rpc_request_retire(struct rpc_request *request)
+{
+    struct rpc_connection *connection = request->connection;
+    const bool was_full = connection->in_flight >= connection->server->options.requests_in_flight_max;
+
+    connection->in_flight--;
+    connection->active_ns = env_now_ns(connection->server->env);
+    rpc_request_release(request);
+    if (was_full) {
+        env_at_turn_end(connection->server->env, &connection->resume_hook);
+    }
+}
+
+static void rpc_request_sent(struct send *send, enum status status)
+{
+    struct rpc_request *request = CONTAINER_OF(send, struct rpc_request, send);
+
+    (void)status;
+    rpc_request_retire(request);
+}
+
+/* Turns buffer and splices into the parts of one send. */
+static void rpc_request_gather(struct rpc_request *request)
+{
+    struct writer *writer = &request->writer;
+    struct send_part *parts = arena_need(&request->arena, 2 * writer->splice_count + 1, sizeof(*parts));
+    size_t count = 0;
+    size_t at = 0;
+
+    for (size_t i = 0; i < writer->splice_count; i++) {
+        const struct splice *splice = &writer->splices[i];
+
+        if (splice->at > at) {
+            parts[count++] = (struct send_part){.data = writer->buffer.data + at, .size = splice->at - at};
+            at = splice->at;
+        }
+        parts[count++] = (struct send_part){.data = splice->records.data,
+                                            .file = splice->records.file,
+                                            .offset = splice->records.offset,
+                                            .size = splice->records.size};
+    }
+    if (writer->buffer.size > at) {
+        parts[count++] = (struct send_part){.data = writer->buffer.data + at, .size = writer->buffer.size - at};
+    }
+    list_init(&request->send.link);
+    request->send.parts = parts;
+    request->send.part_count = count;
+    request->send.sent = rpc_request_sent;
+}
+
+static void rpc_request_encode(struct rpc_request *request)
+{
+    struct writer *writer = &request->writer;
+
+    write_int32(writer, 0);
+    response_header_write(request->correlation_id, request->api->key, request->version, writer);
+    request->api->response.write(request->response, writer, request->version);
+    store_i32(writer->buffer.data, (int32_t)(writer_size(writer) - 4));
+    /* The arena may be full of what the request made; the parts of the send are ours and always allowed. */
+    request->arena.limit = SIZE_MAX / 2;
+    rpc_request_gather(request);
+}
+
+void rpc_pipeline_drain(struct rpc_connection *connection)
+{
+    struct list *link = connection->pipeline.next;
+
+    while (link != &connection->pipeline) {
+        struct rpc_request *request = LIST_ENTRY(link, struct rpc_request, link);
+
+        link = link->next;
+        if (request->send.sent != NULL && connection->stream != NULL) {
+            continue; /* on its way */
+        }
+        if (!request->completed) {
+            if (connection->stream == NULL) {
+                continue; /* its handler still has it */
+            }
+            break;
+        }
+        if (request->silent || connection->stream == NULL || connection->closing) {
+            if (request->close_after) {
+                rpc_connection_close(connection);
+            }
+            rpc_request_retire(request);
+            continue;
+        }
+        rpc_request_encode(request);
+        stream_send(connection->stream, &request->send);
+    }
+}
+
+static void rpc_request_finish(struct rpc_request *request)
+{
+    struct rpc_connection *connection = request->connection;
+
+    ASSERT(!request->completed);
+    request->completed = true;
+    request->cancel = NULL;
+    if (!connection->parsing) {
+        rpc_pipeline_drain(connection);
+        rpc_connection_reap(connection);
+    }
+}
+
+void rpc_request_complete(struct rpc_request *request)
+{
+    rpc_request_finish(request);
+}
+
+void rpc_request_complete_silently(struct rpc_request *request)
+{
+    request->silent = true;
+    rpc_request_finish(request);
+}
+
+void rpc_request_complete_by_closing(struct rpc_request *request)
+{
+    request->silent = true;
+    request->close_after = true;
+    rpc_request_finish(request);
+}
+
+const char *rpc_request_peer(const struct rpc_request *request)
+{
+    return request->connection->stream != NULL ? stream_peer(request->connection->stream) : "(closed)";
+}
+
+void **rpc_request_session(struct rpc_request *request, void (*gone)(void *session))
+{
+    request->connection->session_gone = gone;
+    return &request->connection->session;
+}

@@ -1,0 +1,150 @@
+/* The connections of one loop. */
+#include "common/rpc/server.h"
+
+#include "common/base/assert.h"
+#include "common/base/memory.h"
+#include "common/rpc/connection.h"
+#include "common/trace/trace.h"
+
+/* How often idle connections are looked for, as a part of the allowed idle time. */
+#define RPC_IDLE_CHECKS 8
+
+static void rpc_server_check_idle(void *context)
+{
+    struct rpc_server *server = context;
+    const uint64_t now_ns = env_now_ns(server->env);
+
+    LIST_EACH(link, &server->connections)
+    {
+        struct rpc_connection *connection = LIST_ENTRY(link, struct rpc_connection, link);
+
+        if (connection->in_flight == 0 && connection->upgraded == NULL &&
+            now_ns - connection->active_ns >= server->options.idle_ns_max) {
+            rpc_connection_close(connection);
+        }
+    }
+    if (!list_empty(&server->connections)) {
+        env_timer_start(server->env, &server->idle_timer, server->options.idle_ns_max / RPC_IDLE_CHECKS);
+    }
+}
+
+static void rpc_server_resume_starved(void *context)
+{
+    struct rpc_server *server = context;
+    struct list starved;
+    struct list *link;
+
+    list_init(&starved);
+    list_move_all(&starved, &server->starved);
+    while ((link = list_take_first(&starved)) != NULL) {
+        rpc_connection_resume(LIST_ENTRY(link, struct rpc_connection, starved_link));
+    }
+}
+
+struct rpc_server *rpc_server_create(struct env *env, const struct rpc_server_options *options)
+{
+    struct rpc_server *server = memory_alloc_zero(1, sizeof(*server));
+
+    for (size_t i = 1; i < options->route_count; i++) {
+        ASSERT(options->routes[i - 1].key < options->routes[i].key);
+    }
+    ASSERT(options->requests_in_flight_max > 0);
+    server->env = env;
+    server->options = *options;
+    rpc_block_pool_init(&server->blocks, options->receive_bytes_max);
+    list_init(&server->connections);
+    list_init(&server->starved);
+    list_init(&server->requests_free);
+    env_timer_init(&server->idle_timer, rpc_server_check_idle, server);
+    env_hook_init(&server->resume_hook, rpc_server_resume_starved, server);
+    return server;
+}
+
+static void rpc_server_check_stopped(struct rpc_server *server)
+{
+    if (server->stopping && list_empty(&server->connections) && server->stopped != NULL) {
+        void (*stopped)(void *context) = server->stopped;
+
+        server->stopped = NULL;
+        stopped(server->stopped_context);
+    }
+}
+
+void rpc_server_stop(struct rpc_server *server, void (*done)(void *context), void *context)
+{
+    struct list *link;
+
+    server->stopping = true;
+    server->stopped = done;
+    server->stopped_context = context;
+    env_timer_stop(server->env, &server->idle_timer);
+    for (link = server->connections.next; link != &server->connections; link = link->next) {
+        rpc_connection_close(LIST_ENTRY(link, struct rpc_connection, link));
+    }
+    rpc_server_check_stopped(server);
+}
+
+void rpc_server_destroy(struct rpc_server *server)
+{
+    struct list *link;
+
+    ASSERT(list_empty(&server->connections));
+    env_timer_stop(server->env, &server->idle_timer);
+    env_hook_cancel(&server->resume_hook);
+    while ((link = list_take_first(&server->requests_free)) != NULL) {
+        struct rpc_request *request = LIST_ENTRY(link, struct rpc_request, link);
+
+        arena_deinit(&request->arena);
+        writer_deinit(&request->writer);
+        memory_free(request);
+    }
+    rpc_block_pool_deinit(&server->blocks);
+    memory_free(server);
+}
+
+void rpc_server_adopt(struct rpc_server *server, struct net_accepted *accepted)
+{
+    if (server->stopping || server->connection_count >= server->options.connections_max) {
+        net_refuse(server->env->net, accepted);
+        return;
+    }
+    rpc_connection_open(server, accepted);
+    if (server->options.idle_ns_max > 0 && !env_timer_active(&server->idle_timer)) {
+        env_timer_start(server->env, &server->idle_timer, server->options.idle_ns_max / RPC_IDLE_CHECKS);
+    }
+}
+
+void rpc_connection_reap(struct rpc_connection *connection)
+{
+    struct rpc_server *server = connection->server;
+
+    if (connection->stream != NULL || !list_empty(&connection->pipeline)) {
+        return;
+    }
+    if (connection->session != NULL && connection->session_gone != NULL) {
+        connection->session_gone(connection->session);
+    }
+    list_remove(&connection->link);
+    list_remove(&connection->starved_link);
+    env_hook_cancel(&connection->resume_hook);
+    memory_free(connection);
+    server->connection_count--;
+    rpc_server_check_stopped(server);
+}
+
+void rpc_server_stats_get(const struct rpc_server *server, struct rpc_server_stats *stats)
+{
+    *stats = (struct rpc_server_stats){
+        .connections = server->connection_count,
+        .connections_total = server->connections_total,
+        .requests_total = server->requests_total,
+        .bad_frames_total = server->bad_frames_total,
+        .receive_bytes = server->blocks.bytes,
+    };
+}
+
+const struct rpc_route *rpc_server_routes(const struct rpc_server *server, size_t *count)
+{
+    *count = server->options.route_count;
+    return server->options.routes;
+}
