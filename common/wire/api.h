@@ -6,7 +6,7 @@
 #include "common/wire/reader.h"
 #include "common/wire/writer.h"
 
-#include "api_keys.h" /* generated: enum api_key { API_PRODUCE = 0, ... } and API_KEY_MAX */
+#include "wire/api_keys.h" /* generated: enum api_key { API_PRODUCE = 0, ... } and API_KEY_MAX */
 
 struct message_type {
     const char *name;
