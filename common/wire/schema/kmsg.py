@@ -1,4 +1,4 @@
-"""The schema language of Kafka messages (*.kmsg; README.md beside this file describes it): from text to Message and Field.
+"""The schema language of messages (*.kmsg; README.md beside this file describes it): from text to Message and Field.
 
 Used by the generator, kmsgc.py, and by the test that compares our schemas with Kafka's own definitions.
 """
@@ -9,9 +9,9 @@ FIXED_SIZES = dict(INTEGERS, bool=1, float64=8, uuid=16)
 C_TYPES = {'int8': 'int8_t', 'int16': 'int16_t', 'uint16': 'uint16_t', 'int32': 'int32_t', 'uint32': 'uint32_t',
            'int64': 'int64_t', 'bool': 'bool', 'float64': 'double', 'uuid': 'struct uuid', 'string': 'struct string',
            'bytes': 'struct bytes', 'records': 'struct records'}
-RESERVED = set('auto break case char const continue default do double else enum extern float for goto if inline int long '
-               'register restrict return short signed sizeof static struct switch typedef union unsigned void volatile '
-               'while bool true false'.split())
+RESERVED = set('auto break case char const continue default do double else enum extern float for goto if inline int '
+               'long register restrict return short signed sizeof static struct switch typedef union unsigned void '
+               'volatile while bool true false'.split())
 KINDS = ('request', 'response', 'metadata', 'data')
 FIELD = re.compile(r'^( *)([a-z][a-z0-9_]*) +((?:\[\])?)([a-z0-9]+)(\??)((?: +[^ #][^ ]*)*)$')
 
@@ -21,8 +21,9 @@ class SchemaError(Exception):
 
 
 class Field:
-    """One field. `versions` and `nullable` are inclusive ranges (first, last) within the message's; nullable may be None.
-    `default` is a Python value: int, bool, str, float, None for null, [] for an array; 'zero' for what has no choice."""
+    """One field. `versions` and `nullable` are inclusive ranges (first, last) within the message's; nullable may be
+    None. `default` is a Python value: int, bool, str, float, None for null, [] for an array; 'zero' where there is no
+    choice."""
 
     def __init__(self, name, kind, array, place):
         self.name, self.kind, self.array, self.place = name, kind, array, place
