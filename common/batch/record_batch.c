@@ -80,6 +80,25 @@ enum status batch_header_read(struct bytes input, struct batch_header *header)
     return STATUS_OK;
 }
 
+void batch_header_write(const struct batch_header *header, struct space batch)
+{
+    uint8_t *at = batch.data;
+
+    ASSERT(batch.size == batch_size(header));
+    store_i64(at + AT_BASE_OFFSET, header->base_offset);
+    store_i32(at + AT_LENGTH, header->batch_length);
+    store_i32(at + AT_LEADER_EPOCH, header->partition_leader_epoch);
+    at[AT_MAGIC] = (uint8_t)header->magic;
+    store_u16(at + AT_ATTRIBUTES, header->attributes);
+    store_i32(at + AT_LAST_OFFSET_DELTA, header->last_offset_delta);
+    store_i64(at + AT_BASE_TIMESTAMP, header->base_timestamp);
+    store_i64(at + AT_MAX_TIMESTAMP, header->max_timestamp);
+    store_i64(at + AT_PRODUCER_ID, header->producer_id);
+    store_i16(at + AT_PRODUCER_EPOCH, header->producer_epoch);
+    store_i32(at + AT_BASE_SEQUENCE, header->base_sequence);
+    store_i32(at + AT_RECORD_COUNT, header->record_count);
+}
+
 enum status batch_next(struct bytes *rest, struct bytes *batch)
 {
     struct batch_header header;

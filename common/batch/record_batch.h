@@ -74,6 +74,9 @@ struct batch_header {
  * input is cut before the header's end, CORRUPT if the length cannot be true, UNSUPPORTED if magic is not 2. */
 MUST_USE enum status batch_header_read(struct bytes input, struct batch_header *header);
 
+/* Encodes all fields but the checksum, of which batch_set_crc takes care; of the attributes only `attributes` counts. */
+void batch_header_write(const struct batch_header *header, struct space batch);
+
 /* Bytes of the whole batch, at least RECORD_BATCH_HEADER_SIZE. */
 static inline size_t batch_size(const struct batch_header *header)
 {
@@ -138,7 +141,7 @@ bool batch_crc_matches(struct bytes batch);
     X(TIMESTAMP_TYPE, 32, "clients may not set the append time")                                                       \
     X(TIMESTAMP, 32, "timestamp is out of range")                                                                      \
     X(DECOMPRESSED_SIZE, 10, "records are too large when decompressed")                                                \
-    X(COMPRESSED_DATA, 2, "compressed data is damaged")                                                                \
+    X(COMPRESSED_DATA, 87, "compressed data is damaged")                                                                \
     X(RECORD, 87, "a record is malformed")                                                                             \
     X(RECORD_OFFSET, 87, "a record's offset delta is wrong")                                                           \
     X(RECORD_KEY, 87, "a record of a compacted topic has no key")
