@@ -76,7 +76,9 @@ struct append_result {
  * `leader_epoch`, roll if the segment is full, queue for the turn's write. Borrows `batch` until partition_log_flush. */
 MUST_USE enum append_verdict partition_log_append(struct partition_log *log, struct space batch, int32_t leader_epoch,
                                                   struct append_result *result);
-/* Writes everything queued and updates indexes. On failure the log is offline and the log end offset is back at written_end. */
+/* Writes everything queued and updates indexes. On failure what was queued is gone and the log end offset is back at written_end:
+ * STATUS_NO_SPACE leaves the log online (the file is cut back, the next append may succeed); any other failure takes it
+ * offline. */
 MUST_USE enum status partition_log_flush(struct partition_log *log);
 bool partition_log_dirty(const struct partition_log *log); /* something is queued */
 
@@ -138,6 +140,11 @@ MUST_USE enum status partition_log_truncate(struct partition_log *log, int64_t o
  * (never the active segment's unexpired data, nothing above high_watermark), interval flush, expiry of producers,
  * removal of .deleted files. True if log_start_offset moved. */
 bool partition_log_maintain(struct partition_log *log, int64_t now_ms, int64_t high_watermark);
+/* True if maintenance has nothing to do before the next append but what a rare check finds in time (retention): no unsynced data of
+ * an interval class, no files waiting for removal, no open segment that segment.ms will roll soon. */
+bool partition_log_quiet(const struct partition_log *log);
+/* The path of its directory; allocated for the caller (memory_free). */
+char *partition_log_copy_directory(const struct partition_log *log);
 void partition_log_configure(struct partition_log *log, const struct log_config *config);
 const struct log_config *partition_log_config(const struct partition_log *log);
 

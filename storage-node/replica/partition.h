@@ -1,0 +1,89 @@
+/* One replica of a partition on the loop that owns it: its role, its high watermark, and who waits for it to move.
+ *
+ *     append -> (turn end) written -> synced -> high watermark moves -> acks=all answered, fetches woken
+ *
+ * With replication factor 1 the leader is the whole ISR, so what it has kept is committed. What "kept" means is the topic's
+ * durability class: synced (fsync), or written to the page cache (interval, memory).
+ *
+ * Invariants:
+ *   P1 high_watermark <= log end, never goes back while the process lives; after a crash it starts where recovery ended,
+ *      and with the fsync class that is never below what was shown to a consumer
+ *   P2 only a leader appends; the leader epoch in each batch is the one of the role
+ *   P3 waiters are called in the order of their offsets, each exactly once */
+#ifndef REPLICA_PARTITION_H
+#define REPLICA_PARTITION_H
+
+#include "common/base/bytes.h"
+#include "common/base/list.h"
+#include "common/base/status.h"
+#include "common/base/uuid.h"
+#include "common/config/topic_config.h"
+#include "storage-node/log/partition_log.h"
+
+struct replica_set;
+
+/* What the partitions of a topic on one loop share. */
+struct topic_state {
+    struct uuid id;
+    char *name;
+    struct topic_config config;
+    uint32_t references; /* partitions */
+};
+
+enum partition_state {
+    PARTITION_LOADING, /* its log is being opened on a worker */
+    PARTITION_ONLINE,
+    PARTITION_OFFLINE, /* its directory failed */
+    PARTITION_CLOSING  /* deleted or moved; goes away when its last sync is back */
+};
+
+/* Waits for an append to be kept. Embedded in its owner. */
+struct append_wait {
+    struct list link;
+    int64_t end_offset; /* behind the last record */
+    bool committed;     /* wait for the high watermark (acks=all), not only for the write (acks=1) */
+    void (*done)(struct append_wait *wait, enum status status);
+};
+
+/* Waits for something to be readable. Embedded in its owner. */
+struct fetch_watch {
+    struct list link;
+    int64_t offset; /* call `wake` once the high watermark is above this, or the partition changes state */
+    void (*wake)(struct fetch_watch *watch);
+};
+
+struct partition {
+    struct replica_set *set;
+    struct topic_state *topic;
+    struct partition_log *log; /* NULL while loading */
+    struct list dirty_link;    /* in the set's list of logs to flush at the turn's end */
+    struct list active_link;   /* in the set's list of logs that maintenance should look at soon */
+    struct list appends;       /* of struct append_wait, by offset */
+    struct list watches;       /* of struct fetch_watch */
+    struct log_sync sync;
+    int64_t high_watermark;
+    int32_t index;
+    int32_t leader_epoch;
+    uint16_t directory; /* index of its log directory */
+    bool leader;
+    bool syncing;
+    bool remove; /* closing: its files go too */
+    enum partition_state state;
+};
+
+/* Ends all waiters with `status`, e.g. when the partition goes away or offline. */
+void partition_fail_waiters(struct partition *partition, enum status status);
+/* The role as the metadata says: leader or not, in this epoch. The partition must be online. */
+void partition_set_role(struct partition *partition, bool leader, int32_t leader_epoch);
+/* Appends one validated batch; borrowed until the end of the turn. On APPEND_OK and APPEND_DUPLICATE `wait`, if not NULL, is
+ * called later, never inside this call. */
+enum append_verdict partition_append(struct partition *partition, struct space batch, struct append_wait *wait,
+                                     struct append_result *result);
+/* Called by the set at the turn's end. */
+void partition_flush(struct partition *partition);
+/* Registers `watch`; if there is something above its offset already, it is woken at the end of this turn. */
+void partition_watch(struct partition *partition, struct fetch_watch *watch);
+/* After periodic care: what retention moved may concern watchers, what an interval flush kept may move the high watermark. */
+void partition_advance(struct partition *partition);
+
+#endif

@@ -1,0 +1,430 @@
+/* The partitions of one loop. */
+#include "storage-node/replica/replica_set.h"
+
+#include "common/base/assert.h"
+#include "common/base/memory.h"
+#include "common/env/disk.h"
+#include "common/trace/trace.h"
+
+/* Partitions with recent appends are looked at this often: time-based rolls, interval flushes, files to remove. */
+#define CARE_INTERVAL_NS NS_PER_SECOND
+
+struct partition_key {
+    struct uuid topic_id;
+    int32_t index;
+};
+
+/* An open or remove job; owns its strings. */
+struct replica_job {
+    struct env_job job;
+    struct disk *disk;
+    struct replica_set *set;
+    struct partition *partition; /* of an open */
+    struct partition_log *log;
+    struct partition_log_options options;
+    char *path;
+    char *topic;
+    enum status status;
+    bool leader;
+    int32_t leader_epoch;
+    bool abandoned; /* closed while loading */
+    bool remove_when_done;
+};
+
+static uint64_t partition_hash(struct uuid topic_id, int32_t index)
+{
+    return hash_u64(hash_bytes(topic_id.data, sizeof(topic_id.data)) + (uint64_t)(uint32_t)index);
+}
+
+static bool partition_is(const void *value, const void *key)
+{
+    const struct partition *partition = value;
+    const struct partition_key *wanted = key;
+
+    return partition->index == wanted->index && uuid_equal(partition->topic->id, wanted->topic_id);
+}
+
+static bool topic_state_is(const void *value, const void *key)
+{
+    return uuid_equal(((const struct topic_state *)value)->id, *(const struct uuid *)key);
+}
+
+static void replica_set_flush(void *context)
+{
+    struct replica_set *set = context;
+    struct list *link;
+
+    while ((link = list_take_first(&set->dirty)) != NULL) {
+        partition_flush(LIST_ENTRY(link, struct partition, dirty_link));
+    }
+}
+
+static void replica_set_care_for(struct partition *partition, int64_t now_ms)
+{
+    if (partition->state != PARTITION_ONLINE) {
+        return;
+    }
+    partition_log_maintain(partition->log, now_ms, partition->high_watermark);
+    partition_advance(partition);
+}
+
+static void replica_set_care(void *context)
+{
+    struct replica_set *set = context;
+    const int64_t now_ms = env_wall_ms(set->env);
+    struct list *link = set->active.next;
+
+    while (link != &set->active) {
+        struct partition *partition = LIST_ENTRY(link, struct partition, active_link);
+
+        link = link->next;
+        replica_set_care_for(partition, now_ms);
+        /* Nothing more to do soon: the rare check of all partitions is enough. */
+        if (partition->state != PARTITION_ONLINE || partition_log_quiet(partition->log)) {
+            list_remove(&partition->active_link);
+        }
+    }
+    if (!list_empty(&set->active)) {
+        env_timer_start(set->env, &set->care_timer, CARE_INTERVAL_NS);
+    }
+}
+
+static void replica_set_activate(struct replica_set *set, struct partition *partition)
+{
+    if (list_empty(&partition->active_link)) {
+        list_append(&set->active, &partition->active_link);
+        if (!env_timer_active(&set->care_timer)) {
+            env_timer_start(set->env, &set->care_timer, CARE_INTERVAL_NS);
+        }
+    }
+}
+
+static void replica_set_check(void *context)
+{
+    struct replica_set *set = context;
+    const int64_t now_ms = env_wall_ms(set->env);
+    struct partition *partition;
+    size_t at = 0;
+
+    while ((partition = map_next(&set->partitions, &at)) != NULL) {
+        replica_set_care_for(partition, now_ms);
+        if (partition->state == PARTITION_ONLINE && !partition_log_quiet(partition->log)) {
+            replica_set_activate(set, partition);
+        }
+    }
+    env_timer_start(set->env, &set->check_timer, set->options.check_interval_ns);
+}
+
+void replica_set_init(struct replica_set *set, const struct replica_set_options *options)
+{
+    *set = (struct replica_set){.options = *options, .env = options->env};
+    set->files = file_cache_create(set->env->disk, options->files_open_max);
+    map_init(&set->partitions);
+    map_init(&set->topics);
+    list_init(&set->dirty);
+    list_init(&set->active);
+    env_hook_init(&set->flush_hook, replica_set_flush, set);
+    env_timer_init(&set->care_timer, replica_set_care, set);
+    env_timer_init(&set->check_timer, replica_set_check, set);
+    env_timer_start(set->env, &set->check_timer, options->check_interval_ns);
+}
+
+void replica_set_deinit(struct replica_set *set)
+{
+    ASSERT(set->partitions.count == 0);
+    env_hook_cancel(&set->flush_hook);
+    env_timer_stop(set->env, &set->care_timer);
+    env_timer_stop(set->env, &set->check_timer);
+    map_deinit(&set->partitions);
+    map_deinit(&set->topics);
+    file_cache_destroy(set->files);
+}
+
+struct partition *replica_set_find(const struct replica_set *set, struct uuid topic_id, int32_t partition)
+{
+    const struct partition_key key = {topic_id, partition};
+
+    return map_find(&set->partitions, partition_hash(topic_id, partition), partition_is, &key);
+}
+
+struct topic_state *replica_set_topic(const struct replica_set *set, struct uuid topic_id)
+{
+    return map_find(&set->topics, hash_bytes(topic_id.data, sizeof(topic_id.data)), topic_state_is, &topic_id);
+}
+
+static struct topic_state *replica_set_topic_acquire(struct replica_set *set, const struct replica_options *options)
+{
+    struct topic_state *topic = replica_set_topic(set, options->topic_id);
+
+    if (topic == NULL) {
+        topic = memory_alloc_zero(1, sizeof(*topic));
+        topic->id = options->topic_id;
+        topic->name = memory_copy_text(options->topic.data, options->topic.size);
+        topic->config = *options->config;
+        map_insert(&set->topics, hash_bytes(topic->id.data, sizeof(topic->id.data)), topic);
+    }
+    topic->references++;
+    return topic;
+}
+
+static void replica_set_topic_release(struct replica_set *set, struct topic_state *topic)
+{
+    topic->references--;
+    if (topic->references == 0) {
+        map_remove(&set->topics, hash_bytes(topic->id.data, sizeof(topic->id.data)), topic);
+        memory_free(topic->name);
+        memory_free(topic);
+    }
+}
+
+static void partition_free(struct replica_set *set, struct partition *partition)
+{
+    ASSERT(list_empty(&partition->appends));
+    list_remove(&partition->dirty_link);
+    list_remove(&partition->active_link);
+    replica_set_topic_release(set, partition->topic);
+    memory_free(partition);
+}
+
+static void replica_job_free(struct replica_job *job)
+{
+    memory_free(job->path);
+    memory_free(job->topic);
+    memory_free(job);
+}
+
+static void replica_remove_work(struct env_job *base)
+{
+    struct replica_job *job = CONTAINER_OF(base, struct replica_job, job);
+
+    job->status = partition_directory_remove(job->disk, job->path);
+}
+
+static void replica_remove_done(struct env_job *base)
+{
+    struct replica_job *job = CONTAINER_OF(base, struct replica_job, job);
+
+    if (job->status != STATUS_OK && job->status != STATUS_NOT_FOUND) {
+        trace_warn("partition_remove_failed", T_TEXT("path", job->path), T_STATUS("why", job->status));
+    }
+    replica_job_free(job);
+}
+
+/* Renames the directory now, so that its name is free, and removes it on a worker. */
+static void replica_set_remove_directory(struct replica_set *set, const char *path)
+{
+    char renamed[DISK_PATH_MAX];
+    struct replica_job *job;
+    struct uuid unique;
+    uint64_t bits[2] = {env_random(set->env), env_random(set->env)};
+    enum status status;
+
+    memcpy(unique.data, bits, sizeof(unique.data));
+    status = partition_directory_retire(set->env->disk, path, unique, renamed);
+    if (status != STATUS_OK) {
+        trace_warn("partition_retire_failed", T_TEXT("path", path), T_STATUS("why", status));
+        return;
+    }
+    job = memory_alloc_zero(1, sizeof(*job));
+    job->path = memory_copy_text(renamed, strlen(renamed));
+    job->disk = set->env->disk;
+    job->job.work = replica_remove_work;
+    job->job.done = replica_remove_done;
+    env_submit(set->env, ENV_LANE_BACKGROUND, &job->job);
+}
+
+static void partition_log_failed(void *context, enum status status)
+{
+    struct partition *partition = context;
+
+    partition->set->options.directory_failed(partition->set->options.context, partition->directory, status);
+}
+
+static void replica_open_work(struct env_job *base)
+{
+    struct replica_job *job = CONTAINER_OF(base, struct replica_job, job);
+
+    job->status = partition_log_open(job->disk, &job->options, &job->log);
+}
+
+static void replica_open_done(struct env_job *base)
+{
+    struct replica_job *job = CONTAINER_OF(base, struct replica_job, job);
+    struct replica_set *set = job->set;
+    struct partition *partition = job->partition;
+
+    set->loading--;
+    if (partition->state == PARTITION_CLOSING) {
+        const bool remove = partition->remove;
+
+        set->closing--;
+        if (job->status == STATUS_OK) {
+            partition_log_attach(job->log, set->env, set->files, partition_log_failed, partition);
+            partition_log_close(job->log);
+        }
+        partition_free(set, partition);
+        if (remove) {
+            replica_set_remove_directory(set, job->path);
+        }
+        replica_job_free(job);
+        return;
+    }
+    if (job->status == STATUS_OK) {
+        const int32_t epoch = partition->leader_epoch;
+
+        partition->log = job->log;
+        partition_log_attach(job->log, set->env, set->files, partition_log_failed, partition);
+        partition_log_configure(job->log, &partition->topic->config.log);
+        partition->state = PARTITION_ONLINE;
+        partition->high_watermark = partition_log_written_end(job->log);
+        partition->leader_epoch = partition_log_latest_epoch(job->log);
+        partition_set_role(partition, partition->leader, epoch);
+    } else {
+        partition->state = PARTITION_OFFLINE;
+        partition_fail_waiters(partition, job->status);
+    }
+    set->options.opened(set->options.context, partition, job->status);
+    replica_job_free(job);
+}
+
+void replica_set_open(struct replica_set *set, const struct replica_options *options)
+{
+    struct partition *partition = memory_alloc_zero(1, sizeof(*partition));
+    struct replica_job *job = memory_alloc_zero(1, sizeof(*job));
+
+    partition->set = set;
+    partition->topic = replica_set_topic_acquire(set, options);
+    partition->index = options->partition;
+    partition->leader = options->leader;
+    partition->leader_epoch = options->leader_epoch;
+    partition->directory = options->directory;
+    partition->state = PARTITION_LOADING;
+    list_init(&partition->dirty_link);
+    list_init(&partition->active_link);
+    list_init(&partition->appends);
+    list_init(&partition->watches);
+    list_init(&partition->sync.link);
+    map_insert(&set->partitions, partition_hash(options->topic_id, options->partition), partition);
+
+    job->set = set;
+    job->disk = set->env->disk;
+    job->partition = partition;
+    job->path = memory_copy_text(options->path, strlen(options->path));
+    job->topic = memory_copy_text(options->topic.data, options->topic.size);
+    job->options = (struct partition_log_options){
+        .directory = job->path,
+        .topic = string_of(job->topic),
+        .topic_id = options->topic_id,
+        .partition = options->partition,
+        .config = options->config->log,
+        .recovery_point = options->recovery_point,
+        .log_start_offset = options->log_start_offset,
+        .clean = options->clean,
+        .now_ms = env_wall_ms(set->env),
+    };
+    job->job.work = replica_open_work;
+    job->job.done = replica_open_done;
+    set->loading++;
+    env_submit(set->env, ENV_LANE_BACKGROUND, &job->job);
+}
+
+void replica_set_finish_closing(struct replica_set *set, struct partition *partition)
+{
+    const bool remove = partition->remove;
+    char *path = remove ? partition_log_copy_directory(partition->log) : NULL;
+
+    set->closing--;
+    partition_log_close(partition->log);
+    partition_free(set, partition);
+    if (remove) {
+        replica_set_remove_directory(set, path);
+        memory_free(path);
+    }
+}
+
+void replica_set_close(struct replica_set *set, struct partition *partition, bool remove)
+{
+    const bool loading = partition->state == PARTITION_LOADING;
+    const bool removed =
+        map_remove(&set->partitions, partition_hash(partition->topic->id, partition->index), partition);
+
+    ASSERT(removed);
+    if (partition->log != NULL && partition->state == PARTITION_ONLINE) {
+        /* What this turn queued is still borrowed from its requests: write it, or it would be written from freed memory. */
+        list_remove(&partition->dirty_link);
+        (void)!partition_log_flush(partition->log);
+    }
+    partition->state = PARTITION_CLOSING;
+    partition_fail_waiters(partition, STATUS_NOT_FOUND);
+    partition->remove = remove;
+    list_remove(&partition->active_link);
+    list_remove(&partition->dirty_link);
+    set->closing++;
+    if (loading || partition->syncing) {
+        return;
+    }
+    if (partition->log == NULL) {
+        set->closing--;
+        partition_free(set, partition);
+        return;
+    }
+    replica_set_finish_closing(set, partition);
+}
+
+void replica_set_configure(struct replica_set *set, struct uuid topic_id, const struct topic_config *config)
+{
+    struct topic_state *topic = replica_set_topic(set, topic_id);
+    struct partition *partition;
+    size_t at = 0;
+
+    if (topic == NULL) {
+        return;
+    }
+    topic->config = *config;
+    while ((partition = map_next(&set->partitions, &at)) != NULL) {
+        if (partition->topic == topic && partition->state == PARTITION_ONLINE) {
+            partition_log_configure(partition->log, &config->log);
+            replica_set_activate(set, partition);
+        }
+    }
+}
+
+void replica_set_fail_directory(struct replica_set *set, uint16_t directory)
+{
+    struct partition *partition;
+    size_t at = 0;
+
+    while ((partition = map_next(&set->partitions, &at)) != NULL) {
+        if (partition->directory == directory && partition->state == PARTITION_ONLINE) {
+            partition->state = PARTITION_OFFLINE;
+            partition_fail_waiters(partition, STATUS_IO);
+        }
+    }
+}
+
+void replica_set_shutdown(struct replica_set *set)
+{
+    struct partition *partition;
+    size_t at = 0;
+
+    ASSERT(set->loading == 0);
+    replica_set_flush(set);
+    while ((partition = map_next(&set->partitions, &at)) != NULL) {
+        partition_fail_waiters(partition, STATUS_CLOSED);
+        if (partition->state == PARTITION_ONLINE) {
+            const enum status status = partition_log_shutdown(partition->log);
+
+            if (status != STATUS_OK) {
+                trace_error("partition_shutdown_failed", T_TEXT("topic", partition->topic->name),
+                            T_INT("partition", partition->index), T_STATUS("why", status));
+            }
+        }
+    }
+}
+
+void replica_set_mark_dirty(struct replica_set *set, struct partition *partition)
+{
+    list_append(&set->dirty, &partition->dirty_link);
+    env_at_turn_end(set->env, &set->flush_hook);
+    replica_set_activate(set, partition);
+}

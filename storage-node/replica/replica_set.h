@@ -1,0 +1,76 @@
+/* The partitions of one loop: found by topic id and index, flushed together at the end of a turn, cared for periodically.
+ *
+ * Opening a log blocks, so it runs as a job; the partition is there at once, in state PARTITION_LOADING, and answers
+ * "not yet" (a retriable error) until it is online. */
+#ifndef REPLICA_REPLICA_SET_H
+#define REPLICA_REPLICA_SET_H
+
+#include "common/base/map.h"
+#include "common/env/env.h"
+#include "storage-node/log/file_cache.h"
+#include "storage-node/replica/partition.h"
+
+struct replica_set_options {
+    struct env *env;
+    size_t files_open_max;          /* descriptors of segment files */
+    uint64_t check_interval_ns;     /* log.retention.check.interval.ms */
+    /* A directory's disk failed under partition `partition`; called once or more. */
+    void (*directory_failed)(void *context, uint16_t directory, enum status status);
+    /* A partition came online or could not be opened (state PARTITION_OFFLINE). */
+    void (*opened)(void *context, struct partition *partition, enum status status);
+    void *context;
+};
+
+struct replica_set {
+    struct replica_set_options options;
+    struct env *env;
+    struct file_cache *files;
+    struct map partitions; /* by topic id and index */
+    struct map topics;     /* struct topic_state by id */
+    struct list dirty;
+    struct list active;
+    struct env_hook flush_hook;
+    struct env_timer care_timer;  /* soon: partitions with recent appends */
+    struct env_timer check_timer; /* rarely: all partitions */
+    size_t loading;               /* partitions whose open job is under way */
+    size_t closing;
+};
+
+/* What replica_set_open needs to know of a partition. Borrowed for the call. */
+struct replica_options {
+    struct uuid topic_id;
+    struct string topic;
+    const struct topic_config *config;
+    int32_t partition;
+    bool leader;
+    int32_t leader_epoch;
+    uint16_t directory;
+    const char *path; /* of the partition's directory */
+    int64_t recovery_point;
+    int64_t log_start_offset;
+    bool clean;
+};
+
+void replica_set_init(struct replica_set *set, const struct replica_set_options *options);
+/* All partitions must be gone. */
+void replica_set_deinit(struct replica_set *set);
+
+struct partition *replica_set_find(const struct replica_set *set, struct uuid topic_id, int32_t partition);
+/* Starts opening; the partition must not be in the set. */
+void replica_set_open(struct replica_set *set, const struct replica_options *options);
+/* Takes the partition out: waiters end, the log closes as soon as no sync is in flight. If `remove`, its directory is retired
+ * and its files are removed on a worker. */
+void replica_set_close(struct replica_set *set, struct partition *partition, bool remove);
+/* The new effective config of a topic, for all its partitions here. */
+void replica_set_configure(struct replica_set *set, struct uuid topic_id, const struct topic_config *config);
+/* Takes every partition of a failed directory offline. */
+void replica_set_fail_directory(struct replica_set *set, uint16_t directory);
+/* For a clean stop: flushes and closes every log, blocking. Partitions still loading must have finished (loading == 0). */
+void replica_set_shutdown(struct replica_set *set);
+struct topic_state *replica_set_topic(const struct replica_set *set, struct uuid topic_id);
+
+/* For partition.c. */
+void replica_set_mark_dirty(struct replica_set *set, struct partition *partition);
+void replica_set_finish_closing(struct replica_set *set, struct partition *partition);
+
+#endif
