@@ -26,6 +26,13 @@ struct endpoint_image {
     int16_t security_protocol;
 };
 
+/* The levels of a feature that a broker can work with. */
+struct feature_range_image {
+    struct string name;
+    int16_t level_min;
+    int16_t level_max;
+};
+
 struct broker_image {
     int32_t id;
     int64_t epoch; /* metadata offset of its registration record */
@@ -37,6 +44,8 @@ struct broker_image {
     struct endpoint_image *endpoints;
     int32_t log_dir_count;
     struct uuid *log_dirs;
+    int32_t feature_count;
+    struct feature_range_image *features;
 };
 
 struct controller_image {
@@ -92,7 +101,7 @@ struct buffer;
 void image_write_snapshot(const struct image *image, int64_t now_ms, size_t batch_bytes_max, struct buffer *into);
 /* Replaces *image by what a snapshot holds; `offset` and `epoch`: the last record it contains. */
 MUST_USE enum status image_load_snapshot(struct image **image, struct bytes snapshot, int64_t offset, int32_t epoch);
-/* A hash of everything in it: equal images have equal hashes, on any node. */
+/* A hash of everything in it but offset and epoch: equal images have equal hashes, on any node. */
 uint64_t image_hash(const struct image *image);
 
 int64_t image_offset(const struct image *image); /* of the last record applied, -1 if none */
