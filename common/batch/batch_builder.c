@@ -1,5 +1,5 @@
-/* Builds a record batch. The records are written behind room for the header, so that an uncompressed batch is finished in
- * place; a compressed one is put together in a second buffer. */
+/* Builds a record batch. The records are written behind room for the header, so that an uncompressed batch is
+ * finished in place; a compressed one is put together in a second buffer. */
 #include "common/batch/batch_builder.h"
 
 #include "common/base/assert.h"

@@ -40,10 +40,11 @@ void batch_builder_deinit(struct batch_builder *builder);
 /* Begins a new batch; forgets the old one, whose bytes are gone with that. */
 void batch_builder_reset(struct batch_builder *builder, const struct batch_options *options);
 
-/* Adds a record with the next offset. FULL if the batch would exceed size_max; then nothing changed. Copies the bytes. */
+/* Adds a record with the next offset. FULL if the batch would exceed size_max; then nothing changed. Copies the
+ * bytes. */
 MUST_USE enum status batch_builder_append(struct batch_builder *builder, const struct record_draft *draft);
-/* The same with an offset of its own, greater than those before: for compaction, which keeps offsets. FULL also if it is
- * 2^31 or more behind the base offset. */
+/* The same with an offset of its own, greater than those before: for compaction, which keeps offsets. FULL also if it
+ * is 2^31 or more behind the base offset. */
 MUST_USE enum status batch_builder_append_at(struct batch_builder *builder, int64_t offset,
                                              const struct record_draft *draft);
 /* Moves the last offset of the batch to `offset`, not before that of its last record, and raises the max timestamp. A
@@ -56,8 +57,8 @@ static inline size_t batch_builder_size(const struct batch_builder *builder)
     return builder->records.size;
 }
 
-/* The finished batch, header and checksum set; it may be patched in place. Belongs to the builder until reset or deinit.
- * There must be a record, or a range from batch_builder_extend. */
+/* The finished batch, header and checksum set; it may be patched in place. Belongs to the builder until reset or
+ * deinit. There must be a record, or a range from batch_builder_extend. */
 struct space batch_builder_finish(struct batch_builder *builder);
 
 #endif

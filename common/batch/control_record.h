@@ -25,8 +25,8 @@ struct control_record {
     int32_t coordinator_epoch; /* of abort and commit, else -1 */
 };
 
-/* Decodes a record of a control batch. CORRUPT if key or marker are cut or their version is negative. A type or key version
- * that we do not know is CONTROL_UNKNOWN, to be skipped. */
+/* Decodes a record of a control batch. CORRUPT if key or marker are cut or their version is negative. A type or key
+ * version that we do not know is CONTROL_UNKNOWN, to be skipped. */
 MUST_USE enum status control_record_read(const struct record *record, struct control_record *control);
 
 /* A transaction's end for one partition. */

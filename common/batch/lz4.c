@@ -1,5 +1,5 @@
-/* LZ4 frames. Written as Kafka's clients do: independent blocks of 64 KiB without checksums or content size, which is all
- * that the Java client can read; read in any form of the format. */
+/* LZ4 frames. Written as Kafka's clients do: independent blocks of 64 KiB without checksums or content size, which is
+ * all that the Java client can read; read in any form of the format. */
 #include "common/base/assert.h"
 #include "common/batch/codec.h"
 
@@ -20,8 +20,8 @@ enum status lz4_decompress(struct compression_context *context, struct bytes in,
     if (in.size == 0) {
         return STATUS_CORRUPT;
     }
-    /* The hint is 0 at a frame's end; another frame may follow. The decoder may hold output back after it took all input:
-     * it is done when it also leaves room. */
+    /* The hint is 0 at a frame's end; another frame may follow. The decoder may hold output back after it took all
+     * input: it is done when it also leaves room. */
     for (;;) {
         const struct space space = output_space(output, in.size * 4);
         size_t produced = space.size;

@@ -40,22 +40,23 @@ struct record_iterator {
     int64_t offset_delta_last; /* -1 at the beginning: deltas ascend */
 };
 
-/* Finds the records of `batch`, which is exactly one batch with the decoded `header`. Uncompressed ones are where they are
- * (borrows `batch`); others are decompressed to `scratch`, which is cleared first (borrows `scratch`), at most `limit`
- * bytes. CORRUPT, TOO_LARGE, or UNSUPPORTED for an unknown codec. `context` may be NULL. */
+/* Finds the records of `batch`, which is exactly one batch with the decoded `header`. Uncompressed ones are where
+ * they are (borrows `batch`); others are decompressed to `scratch`, which is cleared first (borrows `scratch`), at
+ * most `limit` bytes. CORRUPT, TOO_LARGE, or UNSUPPORTED for an unknown codec. `context` may be NULL. */
 MUST_USE enum status batch_records(struct bytes batch, const struct batch_header *header,
                                    struct compression_context *context, size_t limit, struct buffer *scratch,
                                    struct bytes *records);
 
 /* Iterates over `records` as batch_records gave them; borrows both arguments. */
 void record_iterator_init(struct record_iterator *iterator, const struct batch_header *header, struct bytes records);
-/* The next record. END behind the last; CORRUPT if it is malformed, its offset delta does not ascend within the batch, or
- * count and bytes do not end together. After CORRUPT the iterator is not to be used. */
+/* The next record. END behind the last; CORRUPT if it is malformed, its offset delta does not ascend within the
+ * batch, or count and bytes do not end together. After CORRUPT the iterator is not to be used. */
 MUST_USE enum status record_next(struct record_iterator *iterator, struct record *record);
 
 /* Takes the next header off `rest`, which starts as a record's `headers`. False at the end. */
 bool record_header_next(struct bytes *rest, struct record_header *header);
-/* The value of the last header with this key, which is the one that Kafka's clients look up. NOT_FOUND if there is none. */
+/* The value of the last header with this key, which is the one that Kafka's clients look up. NOT_FOUND if there is
+ * none. */
 MUST_USE enum status record_header_find(const struct record *record, const char *key, struct bytes *value);
 
 /* What reading all records tells of a batch. */
@@ -65,9 +66,9 @@ struct records_summary {
     size_t size; /* decompressed bytes */
 };
 
-/* Judges all records of a batch that batch_validate accepted: well-formed, offset deltas 0, 1, 2... (ascending if from a
- * log), timestamps within the limits, a key in each if the limits ask for it. *summary may be NULL; it is filled if the
- * result is NONE. `context` may be NULL, `scratch` as in batch_records. */
+/* Judges all records of a batch that batch_validate accepted: well-formed, offset deltas 0, 1, 2... (ascending if
+ * from a log), timestamps within the limits, a key in each if the limits ask for it. *summary may be NULL; it is
+ * filled if the result is NONE. `context` may be NULL, `scratch` as in batch_records. */
 MUST_USE enum batch_error batch_validate_records(struct bytes batch, const struct batch_header *header,
                                                  const struct batch_limits *limits, struct compression_context *context,
                                                  struct buffer *scratch, struct records_summary *summary);

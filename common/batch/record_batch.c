@@ -1,6 +1,6 @@
 /* Header of the record batch: decode, judge, patch. Nothing here allocates, and nothing reads outside the view it was
- * given. The order of checks in batch_validate is: can we find our way, is it undamaged, does it make sense; so a flipped
- * bit is CRC and never one of the causes for which a producer would drop its data. */
+ * given. The order of checks in batch_validate is: can we find our way, is it undamaged, does it make sense; so a
+ * flipped bit is CRC and never one of the causes for which a producer would drop its data. */
 #include "common/batch/record_batch.h"
 
 #include "common/base/assert.h"

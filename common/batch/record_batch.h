@@ -74,7 +74,8 @@ struct batch_header {
  * input is cut before the header's end, CORRUPT if the length cannot be true, UNSUPPORTED if magic is not 2. */
 MUST_USE enum status batch_header_read(struct bytes input, struct batch_header *header);
 
-/* Encodes all fields but the checksum, of which batch_set_crc takes care; of the attributes only `attributes` counts. */
+/* Encodes all fields but the checksum, of which batch_set_crc takes care; of the attributes only `attributes` counts.
+ * */
 void batch_header_write(const struct batch_header *header, struct space batch);
 
 /* Bytes of the whole batch, at least RECORD_BATCH_HEADER_SIZE. */
@@ -106,9 +107,9 @@ static inline int32_t batch_last_sequence(const struct batch_header *header)
     return sequence_add(header->base_sequence, header->last_offset_delta);
 }
 
-/* Takes the first batch off `rest`: `batch` borrows exactly its bytes. END if `rest` is empty. TRUNCATED if the last batch
- * is cut, as it is at the end of a fetch response or of a torn log. CORRUPT and UNSUPPORTED as batch_header_read. Unless
- * OK both stay as they were. */
+/* Takes the first batch off `rest`: `batch` borrows exactly its bytes. END if `rest` is empty. TRUNCATED if the last
+ * batch is cut, as it is at the end of a fetch response or of a torn log. CORRUPT and UNSUPPORTED as
+ * batch_header_read. Unless OK both stay as they were. */
 MUST_USE enum status batch_next(struct bytes *rest, struct bytes *batch);
 
 /* True if `batch` holds all bytes of its first batch and they have the checksum that its header says. */
@@ -117,33 +118,34 @@ bool batch_crc_matches(struct bytes batch);
 /* Why a batch is refused. Each has the error that a produce response gives, the same as Kafka's broker except where
  * noted: 2 CORRUPT_MESSAGE (retriable), 10 MESSAGE_TOO_LARGE, 32 INVALID_TIMESTAMP, 76 UNSUPPORTED_COMPRESSION_TYPE,
  * 87 INVALID_RECORD. An unknown codec is UNKNOWN_SERVER_ERROR in Kafka, which tells nobody anything. Unknown attribute
- * bits and the delete horizon from a client pass in Kafka; the bits would be stored for a future that reads them otherwise. */
-#define BATCH_ERROR_LIST(X)                                                                                            \
-    X(NONE, 0, "ok")                                                                                                   \
-    X(TRUNCATED, 87, "batch is cut short")                                                                             \
-    X(SIZE, 2, "batch length is impossible")                                                                           \
-    X(SURPLUS, 87, "bytes follow the batch")                                                                           \
-    X(TOO_LARGE, 10, "batch is larger than allowed")                                                                   \
-    X(OLD_MAGIC, 87, "magic 0 and 1 are no longer accepted")                                                           \
-    X(UNKNOWN_MAGIC, 2, "magic is unknown")                                                                            \
-    X(CRC, 2, "checksum does not match")                                                                               \
-    X(COMPRESSION, 76, "compression codec is unknown")                                                                 \
-    X(ATTRIBUTES, 87, "attributes have unknown bits")                                                                  \
-    X(BASE_OFFSET, 87, "base offset is wrong")                                                                         \
-    X(OFFSET_RANGE, 87, "last offset delta is wrong")                                                                  \
-    X(RECORD_COUNT, 87, "record count is wrong")                                                                       \
-    X(CONTROL, 87, "clients may not write control records")                                                            \
-    X(DELETE_HORIZON, 87, "clients may not set a delete horizon")                                                      \
-    X(PRODUCER_ID, 87, "producer id is impossible")                                                                    \
-    X(PRODUCER_EPOCH, 87, "producer epoch is negative")                                                                \
-    X(SEQUENCE, 87, "base sequence is negative")                                                                       \
-    X(TRANSACTION, 87, "transactional batch without producer id")                                                      \
-    X(TIMESTAMP_TYPE, 32, "clients may not set the append time")                                                       \
-    X(TIMESTAMP, 32, "timestamp is out of range")                                                                      \
-    X(DECOMPRESSED_SIZE, 10, "records are too large when decompressed")                                                \
-    X(COMPRESSED_DATA, 87, "compressed data is damaged")                                                                \
-    X(RECORD, 87, "a record is malformed")                                                                             \
-    X(RECORD_OFFSET, 87, "a record's offset delta is wrong")                                                           \
+ * bits and the delete horizon from a client pass in Kafka; the bits would be stored for a future that reads them
+ * otherwise. */
+#define BATCH_ERROR_LIST(X)                                                                                         \
+    X(NONE, 0, "ok")                                                                                                \
+    X(TRUNCATED, 87, "batch is cut short")                                                                          \
+    X(SIZE, 2, "batch length is impossible")                                                                        \
+    X(SURPLUS, 87, "bytes follow the batch")                                                                        \
+    X(TOO_LARGE, 10, "batch is larger than allowed")                                                                \
+    X(OLD_MAGIC, 87, "magic 0 and 1 are no longer accepted")                                                        \
+    X(UNKNOWN_MAGIC, 2, "magic is unknown")                                                                         \
+    X(CRC, 2, "checksum does not match")                                                                            \
+    X(COMPRESSION, 76, "compression codec is unknown")                                                              \
+    X(ATTRIBUTES, 87, "attributes have unknown bits")                                                               \
+    X(BASE_OFFSET, 87, "base offset is wrong")                                                                      \
+    X(OFFSET_RANGE, 87, "last offset delta is wrong")                                                               \
+    X(RECORD_COUNT, 87, "record count is wrong")                                                                    \
+    X(CONTROL, 87, "clients may not write control records")                                                         \
+    X(DELETE_HORIZON, 87, "clients may not set a delete horizon")                                                   \
+    X(PRODUCER_ID, 87, "producer id is impossible")                                                                 \
+    X(PRODUCER_EPOCH, 87, "producer epoch is negative")                                                             \
+    X(SEQUENCE, 87, "base sequence is negative")                                                                    \
+    X(TRANSACTION, 87, "transactional batch without producer id")                                                   \
+    X(TIMESTAMP_TYPE, 32, "clients may not set the append time")                                                    \
+    X(TIMESTAMP, 32, "timestamp is out of range")                                                                   \
+    X(DECOMPRESSED_SIZE, 10, "records are too large when decompressed")                                             \
+    X(COMPRESSED_DATA, 87, "compressed data is damaged")                                                            \
+    X(RECORD, 87, "a record is malformed")                                                                          \
+    X(RECORD_OFFSET, 87, "a record's offset delta is wrong")                                                        \
     X(RECORD_KEY, 87, "a record of a compacted topic has no key")
 
 enum batch_error {
@@ -160,7 +162,7 @@ int16_t batch_error_code(enum batch_error error);
 /* Who hands us the batch decides how much of it is ours to refuse. */
 enum batch_origin {
     BATCH_FROM_CLIENT,      /* a producer: offsets from 0 without gaps, nothing that only brokers write */
-    BATCH_FROM_COORDINATOR, /* a part of this node: as a client, but transaction markers and other control batches too */
+    BATCH_FROM_COORDINATOR, /* a part of this node: as a client, but control batches too */
     BATCH_FROM_LOG,         /* another replica or our own disk: offsets assigned, compaction may have made gaps */
 };
 
@@ -169,16 +171,17 @@ struct batch_limits {
     size_t size_max;              /* of the whole batch: max.message.bytes */
     size_t decompressed_size_max; /* of all records: max.decompressed.message.bytes */
     int64_t timestamp_min;        /* both inclusive, INT64_MIN and INT64_MAX for none; a record without time passes. */
-    int64_t timestamp_max;        /* Held against base and max timestamp here, against each record in records_validate */
-    bool key_required;            /* the topic is compacted; for records_validate */
+    int64_t timestamp_max;        /* Batch: base and max timestamp; batch_validate_records: each record */
+    bool key_required;            /* the topic is compacted; for batch_validate_records */
 };
 
 /* Limits that refuse nothing but what is wrong in itself. */
 struct batch_limits batch_limits_none(enum batch_origin origin);
 
-/* Judges one batch, `batch` being exactly its bytes, by header and checksum; records stay unread. Returns the first cause in
- * the order of checks, and fills *header (may be NULL) if it is NONE. */
-MUST_USE enum batch_error batch_validate(struct bytes batch, const struct batch_limits *limits, struct batch_header *header);
+/* Judges one batch, `batch` being exactly its bytes, by header and checksum; records stay unread. Returns the first
+ * cause in the order of checks, and fills *header (may be NULL) if it is NONE. */
+MUST_USE enum batch_error batch_validate(struct bytes batch, const struct batch_limits *limits,
+                                         struct batch_header *header);
 
 /* The changes a leader makes, in place, to a batch that batch_validate accepted. */
 

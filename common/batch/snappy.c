@@ -4,8 +4,8 @@
  *   version i32, oldest compatible version i32   both 1
  *   then blocks: size i32, one raw snappy block of that size
  *
- * Streams of that kind may follow each other: a magic may stand wherever a block's size is expected. It can be told from
- * one because as a size it is negative. */
+ * Streams of that kind may follow each other: a magic may stand wherever a block's size is expected. It can be told
+ * from one because as a size it is negative. */
 #include "common/base/assert.h"
 #include "common/base/endian.h"
 #include "common/batch/codec.h"

@@ -1,6 +1,6 @@
-/* zstd frames. Each is decompressed in one call straight into the output: no window beside it, whatever the frame header
- * says. The price is that a frame which did not fit begins again with four times the room, a third more work in all; the
- * first guess is generous enough that ordinary batches never pay it. */
+/* zstd frames. Each is decompressed in one call straight into the output: no window beside it, whatever the frame
+ * header says. The price is that a frame which did not fit begins again with four times the room, a third more work
+ * in all; the first guess is generous enough that ordinary batches never pay it. */
 #include "common/base/assert.h"
 #include "common/batch/codec.h"
 
@@ -23,8 +23,8 @@ static uint32_t frame_magic_load(const uint8_t *at)
     return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
 }
 
-/* True if `frame` is skippable or a frame with a window that every client takes. RFC 8878 section 3.1.1.1.2: exponent in
- * five bits, eighths in three. A single segment is its own window, which the output's limit bounds. */
+/* True if `frame` is skippable or a frame with a window that every client takes. RFC 8878 section 3.1.1.1.2: exponent
+ * in five bits, eighths in three. A single segment is its own window, which the output's limit bounds. */
 static bool frame_acceptable(struct bytes frame)
 {
     uint32_t magic;
