@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds our message schemas against the definitions that Kafka's jars carry, field by field, for every version on offer.
+"""Holds our message schemas against the definitions that Kafka's jars carry: every field, for every version on offer.
 
     schema_compare.py --jar kafka-clients.jar [--metadata-jar kafka-metadata.jar]
 

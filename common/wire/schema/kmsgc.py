@@ -142,7 +142,7 @@ class Lines:
         """Ends a function; parameters that its body does not need are marked as such."""
         body = ' '.join(self.lines[self.start:])
         for name in reversed(re.findall(r'(\w+)[,)]', self.prototype)):
-            if not re.search(rf'\b{name}\b', body):
+            if not re.search(rf'(?<![\w>."]){name}\b', body):
                 self.lines.insert(self.start, f'    (void){name};')
         self.close()
         self.add('')
