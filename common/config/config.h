@@ -33,12 +33,11 @@ struct config_foreign_key {
 };
 
 struct config_schema {
-    const char *role;                                 /* "node", "controller": for texts */
-    struct config_table tables[CONFIG_TABLES_MAX];    /* NULL rows at the end, if any are left */
-    struct config_table other_role;                   /* keys of the other program: checked and left unused, with a warning */
-    const struct config_foreign_key *foreign;         /* pattern NULL at the end */
+    const struct config_table *tables[CONFIG_TABLES_MAX]; /* NULL behind the last */
+    const struct config_table *other_role; /* keys of the other program: checked and left unused, with a warning; or NULL */
+    const struct config_foreign_key *foreign; /* pattern NULL at the end */
     /* Rules between keys, after all are read. May be NULL. */
-    enum status (*check)(struct config *config, struct arena *arena, struct config_problem *problem);
+    enum status (*check)(const struct config *config, struct arena *arena, struct config_problem *problem);
 };
 
 struct config_inputs {

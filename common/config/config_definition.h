@@ -101,8 +101,8 @@ struct config_definition {
     {.name = key, .type = CONFIG_TYPE_LIST, .flags = flag_bits, .standard = default_text, .words = allowed, .check = test, \
      .doc = text}
 
-/* Reads `text` as a value of `definition`; a null `text` gives the null value. What the value shows lives in `arena`, which
- * must have room for a few times the text. STATUS_INVALID with `problem` set ("log.segment.bytes: ..."). */
+/* Reads `text` as a value of `definition`; a null `text` gives the null value. What the value shows lives in `arena`.
+ * STATUS_INVALID with `problem` set ("log.segment.bytes: ..."), also if the arena has less than about 100 KiB left. */
 MUST_USE enum status config_value_parse(const struct config_definition *definition, struct string text,
                                         struct arena *arena, struct config_value *value,
                                         struct config_problem *problem);
