@@ -23,7 +23,8 @@ void buffer_deinit(struct buffer *buffer)
 uint8_t *buffer_reserve(struct buffer *buffer, size_t size)
 {
     ASSERT(size <= SIZE_MAX / 4);
-    if (buffer->capacity - buffer->size < size) {
+    /* Room for nothing is a place too: an empty result is not null. */
+    if (buffer->data == NULL || buffer->capacity - buffer->size < size) {
         size_t capacity = buffer->capacity < BUFFER_CAPACITY_MIN ? BUFFER_CAPACITY_MIN : buffer->capacity * 2;
 
         if (capacity < buffer->size + size) {

@@ -8,8 +8,13 @@
 static bool take_varint(struct bytes *rest, unsigned bits_max, int64_t *value)
 {
     uint64_t raw = 0;
-    const size_t size = varint_read(rest->data, rest->data + rest->size, bits_max, &raw);
+    size_t size;
 
+    /* Nothing left may be null, and null has no end to point at. */
+    if (rest->size == 0) {
+        return false;
+    }
+    size = varint_read(rest->data, rest->data + rest->size, bits_max, &raw);
     if (size == 0) {
         return false;
     }

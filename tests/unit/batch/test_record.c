@@ -244,6 +244,16 @@ static void gaps_are_for_logs_only_and_order_is_for_all(void **state)
     buffer_deinit(&batch);
 }
 
+static void records_that_decompress_to_nothing_are_refused(void **state)
+{
+    struct fixture *f = *state;
+
+    /* The snappy framing's header alone is a valid stream of no bytes. */
+    load(f, GOLDEN_SNAPPY);
+    f->batch.size = RECORD_BATCH_HEADER_SIZE + 16;
+    assert_int_equal(validate_from(f, BATCH_FROM_LOG), BATCH_ERROR_RECORD);
+}
+
 /* One record's body, as bytes, and whether it is well-formed. */
 static void malformed_records_are_refused(void **state)
 {
@@ -348,6 +358,7 @@ int test_record(void)
         TEST(deep_validation_holds_records_against_the_limits),
         TEST(counts_and_offsets_must_fit_the_header),
         TEST(gaps_are_for_logs_only_and_order_is_for_all),
+        TEST(records_that_decompress_to_nothing_are_refused),
         TEST(malformed_records_are_refused),
         TEST(records_cut_anywhere_are_corrupt),
         TEST(random_damage_is_read_without_leaving_the_bytes),
