@@ -32,8 +32,8 @@ const struct api *api_find(int16_t key);
 /* All rows in key order; *count gets their number. */
 const struct api *api_all(size_t *count);
 
-/* Request headers are version 2 (client id and tagged fields) from flexible_since on, 1 before; response headers 1 and 0.
- * ApiVersions is the exception: its responses always have header version 0 (KIP-511). */
+/* Request headers are version 2 (client id and tagged fields) from flexible_since on, 1 before; response headers 1 and
+ * 0. ApiVersions is the exception: its responses always have header version 0 (KIP-511). */
 struct request_header {
     int16_t key;
     int16_t version;
@@ -41,8 +41,8 @@ struct request_header {
     struct string client_id; /* nullable */
 };
 
-/* Reads key, version, correlation id, then the client id and, if `api_find(key)` says so, tagged fields. An unknown key or
- * version leaves the reader behind the client id. */
+/* Reads key, version, correlation id, then the client id and, if `api_find(key)` says so, tagged fields. An unknown key
+ * or version leaves the reader behind the client id. */
 void request_header_read(struct request_header *header, struct reader *reader);
 void request_header_write(const struct request_header *header, struct writer *writer);
 void response_header_write(int32_t correlation_id, int16_t key, int16_t version, struct writer *writer);

@@ -1,5 +1,5 @@
-/* What generated messages need beyond plain reads and writes: known tagged fields, fields that must not be null, and text
- * for people. Only code that kmsgc.py emits includes this. */
+/* What generated messages need beyond plain reads and writes: known tagged fields, fields that must not be null, and
+ * text for people. Only code that kmsgc.py emits includes this. */
 #ifndef WIRE_CODEC_H
 #define WIRE_CODEC_H
 
@@ -22,14 +22,15 @@ bool read_present(struct reader *reader);
 void *read_struct_alloc(struct reader *reader, size_t size);
 
 /* As without `_required`, for fields that cannot be null in this version. Null is written as empty, so that zeroed
- * structs are good messages; a null array is a programmer's error, because it means something else than an empty one. */
+ * structs are good messages; a null array is a programmer's error, because it means something else than an empty
+ * one. */
 void write_string_required(struct writer *writer, struct string value, bool flexible);
 void write_bytes_required(struct writer *writer, struct bytes value, bool flexible);
 void write_records_required(struct writer *writer, struct records value, bool flexible);
 void write_array_count_required(struct writer *writer, int32_t count, bool flexible);
 void write_present(struct writer *writer, bool present);
 
-/* Each appends a value to one line of text; `name` also puts a space before itself unless it opens a message or struct. */
+/* Each appends a value to one line of text; `name` puts a space before itself unless it opens a message or struct. */
 void dump_name(struct buffer *text, const char *name);
 void dump_bool(struct buffer *text, bool value);
 void dump_int(struct buffer *text, int64_t value);

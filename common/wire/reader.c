@@ -1,5 +1,5 @@
-/* Bounded cursor over protocol bytes. A failure moves the cursor to the end, so that every later read finds nothing left
- * and fails as well: the reads need one check each, and a decoder needs none between them. */
+/* Bounded cursor over protocol bytes. A failure moves the cursor to the end, so that every later read finds nothing
+ * left and fails as well: the reads need one check each, and a decoder needs none between them. */
 #include "common/wire/reader.h"
 
 #include "common/base/assert.h"

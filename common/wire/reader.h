@@ -67,8 +67,8 @@ struct bytes read_nullable_bytes(struct reader *reader, bool flexible);
 /* The next `size` bytes as they are. */
 struct bytes read_raw(struct reader *reader, size_t size);
 
-/* An array's count; -1 is null, which fails unless `nullable`. Fails if it exceeds `max` or if count elements of at least
- * `element_size_min` bytes cannot be in what is left. */
+/* An array's count; -1 is null, which fails unless `nullable`. Fails if it exceeds `max` or if count elements of at
+ * least `element_size_min` bytes cannot be in what is left. */
 int32_t read_array_count(struct reader *reader, bool flexible, bool nullable, size_t element_size_min, int32_t max);
 /* Zeroed memory for `count` elements from the arena; fails the reader and returns NULL if the arena is full. */
 void *read_array_alloc(struct reader *reader, int32_t count, size_t size);

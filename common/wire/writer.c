@@ -1,5 +1,5 @@
-/* Appends protocol bytes. The output is the buffer's bytes with the splices put in at their places; whoever sends it walks
- * the splices in order (they are ordered by `at`, because output only grows at its end). */
+/* Appends protocol bytes. The output is the buffer's bytes with the splices put in at their places; whoever sends it
+ * walks the splices in order (they are ordered by `at`, because output only grows at its end). */
 #include "common/wire/writer.h"
 
 #include "common/base/assert.h"
@@ -181,7 +181,7 @@ void write_tagged_fields_none(struct writer *writer)
     write_uvarint(writer, 0);
 }
 
-/* One byte is kept for the length, which is enough for nearly all tagged fields; longer ones are moved up at the end. */
+/* One byte is kept for the length, enough for nearly all tagged fields; longer ones are moved up at the end. */
 size_t write_tag_begin(struct writer *writer, uint32_t tag)
 {
     write_uvarint(writer, tag);

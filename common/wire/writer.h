@@ -1,5 +1,5 @@
-/* Appends protocol bytes to memory it owns. Record data is never copied into it: a `records` field whose bytes lie in a file
- * becomes a splice, a note that `size` bytes of `file` belong at this place of the output. */
+/* Appends protocol bytes to memory it owns. Record data is never copied into it: a `records` field whose bytes lie in a
+ * file becomes a splice, a note that `size` bytes of `file` belong at this place of the output. */
 #ifndef WIRE_WRITER_H
 #define WIRE_WRITER_H
 
@@ -20,7 +20,8 @@ struct records {
 #define RECORDS_NULL ((struct records){0})
 #define RECORDS_EMPTY ((struct records){.data = (const uint8_t *)""})
 
-/* `size` bytes of `file`, from `file_offset`, or of memory at `data`, belong between the writer's bytes [.., at) and [at, ..). */
+/* `size` bytes of `file`, from `offset`, or of memory at `data`, belong between the writer's bytes [.., at) and
+ * [at, ..). */
 struct splice {
     size_t at;
     struct records records;
@@ -60,7 +61,8 @@ void write_varlong(struct writer *writer, int64_t value);
 void write_string(struct writer *writer, struct string value, bool flexible);
 void write_bytes(struct writer *writer, struct bytes value, bool flexible);
 void write_raw(struct writer *writer, struct bytes value);
-/* In-file records become a splice; in-memory records of at least WRITER_SPLICE_MIN bytes too, smaller ones are copied. */
+/* In-file records become a splice; in-memory records of at least WRITER_SPLICE_MIN bytes too, smaller ones are
+ * copied. */
 #define WRITER_SPLICE_MIN 4096
 void write_records(struct writer *writer, struct records value, bool flexible);
 /* count -1: null. */

@@ -171,7 +171,10 @@ def main():
     parser.add_argument('--metadata-jar', help='kafka-metadata, for the records of the metadata log')
     arguments = parser.parse_args()
     paths = sorted(glob.glob(os.path.join(SCHEMAS, '*.kmsg')))
-    messages = [message for path in paths for message in kmsg.parse_file(path)]
+    try:
+        messages = [message for path in paths for message in kmsg.parse_file(path)]
+    except kmsg.SchemaError as error:
+        sys.exit(str(error))
     protocol = [message for message in messages if message.kind != 'metadata']
     differing = compare_all(protocol, arguments.jar, 'common/message/')
     if arguments.metadata_jar:
