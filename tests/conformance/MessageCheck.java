@@ -12,8 +12,8 @@ import org.apache.kafka.common.protocol.ObjectSerializationCache;
 import org.apache.kafka.common.protocol.Readable;
 
 /**
- * Reads what bin/wire_samples prints with Kafka's own message classes and writes it again: every byte has to be consumed,
- * and the same bytes have to come out.
+ * Reads what bin/wire_samples prints with Kafka's own message classes and writes it again: every byte has to be
+ * consumed, and the same bytes have to come out.
  *
  * <pre>bin/wire_samples | java -cp kafka-clients.jar:kafka-metadata.jar:slf4j-api.jar MessageCheck.java</pre>
  */
