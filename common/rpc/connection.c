@@ -38,11 +38,12 @@ static void rpc_connection_resume_later(void *context)
     rpc_connection_resume(context);
 }
 
-void rpc_connection_open(struct rpc_server *server, struct net_accepted *accepted)
+void rpc_connection_open(struct rpc_server *server, struct net_accepted *accepted, uint32_t listener)
 {
     struct rpc_connection *connection = memory_alloc_zero(1, sizeof(*connection));
 
     connection->server = server;
+    connection->listener = listener;
     connection->active_ns = env_now_ns(server->env);
     list_init(&connection->link);
     list_init(&connection->starved_link);
@@ -213,6 +214,8 @@ static void rpc_connection_frame(struct rpc_connection *connection, const uint8_
         rpc_request_release(request);
         return;
     }
+    /* What handlers take from now on is in proportion to what was decoded, and checked by them. */
+    request->arena.limit = SIZE_MAX / 2;
     request->block = rpc_block_ref(connection->block);
     list_append(&connection->pipeline, &request->link);
     connection->in_flight++;

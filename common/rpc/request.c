@@ -31,6 +31,8 @@ struct rpc_request *rpc_request_acquire(struct rpc_connection *connection)
     request->connection = connection;
     request->service = server->options.service;
     request->env = server->env;
+    request->at = server->env;
+    request->listener = connection->listener;
     request->received_ns = env_now_ns(server->env);
     return request;
 }
@@ -134,8 +136,6 @@ static void rpc_request_encode(struct rpc_request *request)
     response_header_write(request->correlation_id, request->api->key, request->version, writer);
     request->api->response.write(request->response, writer, request->version);
     store_i32(writer->buffer.data, (int32_t)(writer_size(writer) - 4));
-    /* The arena may be full of what the request made; the parts of the send are ours and always allowed. */
-    request->arena.limit = SIZE_MAX / 2;
     rpc_request_gather(request);
 }
 
@@ -168,10 +168,33 @@ void rpc_pipeline_drain(struct rpc_connection *connection)
     }
 }
 
+static void rpc_request_arrived(struct env_message *message)
+{
+    struct rpc_request *request = CONTAINER_OF(message, struct rpc_request, message);
+
+    request->run(request);
+}
+
+void rpc_request_run_on(struct rpc_request *request, struct env *env, void (*run)(struct rpc_request *request))
+{
+    if (request->at == env) {
+        run(request);
+        return;
+    }
+    request->at = env;
+    request->run = run;
+    request->message.deliver = rpc_request_arrived;
+    env_post(env, &request->message);
+}
+
 static void rpc_request_finish(struct rpc_request *request)
 {
     struct rpc_connection *connection = request->connection;
 
+    if (request->at != request->env) {
+        rpc_request_run_on(request, request->env, rpc_request_finish);
+        return;
+    }
     ASSERT(!request->completed);
     request->completed = true;
     request->cancel = NULL;

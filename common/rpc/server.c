@@ -102,13 +102,13 @@ void rpc_server_destroy(struct rpc_server *server)
     memory_free(server);
 }
 
-void rpc_server_adopt(struct rpc_server *server, struct net_accepted *accepted)
+void rpc_server_adopt(struct rpc_server *server, struct net_accepted *accepted, uint32_t listener)
 {
     if (server->stopping || server->connection_count >= server->options.connections_max) {
         net_refuse(server->env->net, accepted);
         return;
     }
-    rpc_connection_open(server, accepted);
+    rpc_connection_open(server, accepted, listener);
     if (server->options.idle_ns_max > 0 && !env_timer_active(&server->idle_timer)) {
         env_timer_start(server->env, &server->idle_timer, server->options.idle_ns_max / RPC_IDLE_CHECKS);
     }

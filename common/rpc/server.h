@@ -36,6 +36,7 @@ struct rpc_request {
     struct env *env;         /* of the connection's loop */
     uint64_t received_ns;
     size_t frame_size;       /* bytes of the request on the wire */
+    uint32_t listener;       /* of the connection, as given to rpc_server_adopt */
     /* Called once when the answer's last byte has been taken by the system, or the connection is gone: the place to release
      * files that the response shows. May be NULL. Handlers set it with rpc_request_on_release. */
     void (*release)(struct rpc_request *request);
@@ -45,6 +46,9 @@ struct rpc_request {
     void *cancel_context;
 
     /* Private to rpc. */
+    struct env_message message;
+    struct env *at; /* the loop whose handler has it */
+    void (*run)(struct rpc_request *request);
     struct list link;
     struct rpc_connection *connection;
     struct rpc_block *block;
@@ -90,8 +94,8 @@ struct rpc_server *rpc_server_create(struct env *env, const struct rpc_server_op
 void rpc_server_stop(struct rpc_server *server, void (*done)(void *context), void *context);
 /* After `done`. */
 void rpc_server_destroy(struct rpc_server *server);
-/* Makes an accepted connection one of this server's; on the server's loop. */
-void rpc_server_adopt(struct rpc_server *server, struct net_accepted *accepted);
+/* Makes an accepted connection one of this server's; on the server's loop. `listener`: the number that its requests will carry. */
+void rpc_server_adopt(struct rpc_server *server, struct net_accepted *accepted, uint32_t listener);
 
 struct rpc_server_stats {
     uint32_t connections;
@@ -103,6 +107,9 @@ struct rpc_server_stats {
 void rpc_server_stats_get(const struct rpc_server *server, struct rpc_server_stats *stats);
 const struct rpc_route *rpc_server_routes(const struct rpc_server *server, size_t *count);
 
+/* Continues the request on another loop: `run` is called there with it, and may complete it there; answer and release happen at home. The
+ * handler must not touch the request afterwards. On its own loop `run` is called at once. */
+void rpc_request_run_on(struct rpc_request *request, struct env *env, void (*run)(struct rpc_request *request));
 /* Encodes request->response and sends it when its turn comes. The handler must not touch the request afterwards. May be called
  * inside the handler. */
 void rpc_request_complete(struct rpc_request *request);

@@ -1,0 +1,102 @@
+/* Topic configs applied to a produced batch. */
+#include "storage-node/server/convert.h"
+
+#include "common/base/buffer.h"
+#include "common/base/memory.h"
+#include "common/batch/compression.h"
+#include "common/batch/record.h"
+
+/* a - b and a + b of non-negative b, held within int64. */
+static int64_t time_before(int64_t time_ms, int64_t span_ms)
+{
+    return time_ms < INT64_MIN + span_ms ? INT64_MIN : time_ms - span_ms;
+}
+
+static int64_t time_after(int64_t time_ms, int64_t span_ms)
+{
+    return time_ms > INT64_MAX - span_ms ? INT64_MAX : time_ms + span_ms;
+}
+
+struct batch_limits topic_batch_limits(const struct topic_config *config, int64_t now_ms)
+{
+    struct batch_limits limits = batch_limits_none(BATCH_FROM_CLIENT);
+
+    limits.size_max = config->max_message_bytes;
+    limits.decompressed_size_max = (size_t)config->max_decompressed_bytes;
+    limits.key_required = config->compact;
+    if (!config->log_append_time) {
+        limits.timestamp_min = time_before(now_ms, config->timestamp_before_max_ms);
+        limits.timestamp_max = time_after(now_ms, config->timestamp_after_max_ms);
+    }
+    return limits;
+}
+
+/* The batch with its records under another codec. Everything else of it stays, the checksum is new. */
+static enum batch_error batch_recompress(const struct topic_config *config, const struct batch_limits *limits,
+                                         const struct batch_header *header, struct bytes batch, struct batch_copy *copy)
+{
+    struct buffer scratch;
+    struct buffer stored;
+    struct bytes records;
+    struct batch_header stored_header = *header;
+    enum batch_error error;
+
+    buffer_init(&scratch);
+    buffer_init(&stored);
+    error = batch_validate_records(batch, header, limits, NULL, &scratch, NULL);
+    if (error == BATCH_ERROR_NONE &&
+        batch_records(batch, header, NULL, limits->decompressed_size_max, &scratch, &records) != STATUS_OK) {
+        error = BATCH_ERROR_COMPRESSED_DATA;
+    }
+    if (error != BATCH_ERROR_NONE) {
+        buffer_deinit(&scratch);
+        return error;
+    }
+    buffer_append(&stored, batch.data, RECORD_BATCH_HEADER_SIZE);
+    if (config->compression == COMPRESSION_NONE) {
+        buffer_append(&stored, records.data, records.size);
+    } else {
+        compression_encode(NULL, (enum compression)config->compression, config->compression_level, records, &stored);
+    }
+    stored_header.attributes =
+        (uint16_t)((header->attributes & ~(unsigned)BATCH_COMPRESSION_MASK) | (unsigned)config->compression);
+    stored_header.batch_length = (int32_t)(stored.size - RECORD_BATCH_OVERHEAD);
+    batch_header_write(&stored_header, (struct space){stored.data, stored.size});
+    batch_set_crc((struct space){stored.data, stored.size});
+    buffer_deinit(&scratch);
+    copy->data = stored.data;
+    copy->size = stored.size;
+    if (copy->size > config->max_message_bytes) {
+        batch_copy_free(copy);
+        return BATCH_ERROR_TOO_LARGE;
+    }
+    return BATCH_ERROR_NONE;
+}
+
+enum batch_error batch_convert(const struct topic_config *config, int64_t now_ms, const struct batch_header *header,
+                               struct space batch, struct batch_copy *copy)
+{
+    *copy = (struct batch_copy){NULL, 0};
+    if (config->compression != TOPIC_COMPRESSION_PRODUCER && config->compression != header->compression) {
+        const struct batch_limits limits = topic_batch_limits(config, now_ms);
+        const enum batch_error error =
+            batch_recompress(config, &limits, header, bytes_of(batch.data, batch.size), copy);
+
+        if (error != BATCH_ERROR_NONE) {
+            return error;
+        }
+        if (copy->data != NULL) {
+            batch = (struct space){copy->data, copy->size};
+        }
+    }
+    if (config->log_append_time) {
+        batch_set_timestamp(batch, TIMESTAMP_LOG_APPEND_TIME, now_ms);
+    }
+    return BATCH_ERROR_NONE;
+}
+
+void batch_copy_free(struct batch_copy *copy)
+{
+    memory_free(copy->data);
+    *copy = (struct batch_copy){NULL, 0};
+}

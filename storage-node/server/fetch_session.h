@@ -1,0 +1,57 @@
+/* Incremental fetch sessions (KIP-227): what a consumer reads is remembered between its fetches, so that a request names only what
+ * changed and an answer only what has news. Sessions belong to the loop of the connection that opened them; a client that comes
+ * back on another connection starts a new one, as the protocol foresees. */
+#ifndef SERVER_FETCH_SESSION_H
+#define SERVER_FETCH_SESSION_H
+
+#include "common/base/list.h"
+#include "common/base/map.h"
+#include "common/base/prng.h"
+#include "common/base/uuid.h"
+
+struct fetch_request;
+
+struct session_partition {
+    struct list link; /* in fetch order; those that gave data go to the end, so that each gets its turn */
+    struct uuid topic_id; /* zero for requests by name */
+    char *topic;          /* NULL for requests by id */
+    int32_t partition;
+    int32_t current_leader_epoch;
+    int64_t fetch_offset;
+    int32_t last_fetched_epoch;
+    int32_t partition_max_bytes;
+    /* What the last answer said; -1 or an error make the next answer repeat it. */
+    int64_t sent_high_watermark;
+    int64_t sent_log_start_offset;
+    bool sent_error;
+};
+
+struct fetch_session {
+    struct list link; /* in the cache, least recently used first */
+    int32_t id;
+    int32_t epoch; /* that the next request must have */
+    bool uses_topic_ids;
+    bool busy; /* a request of it is being answered */
+    struct map by_partition;
+    struct list partitions; /* of struct session_partition */
+};
+
+struct fetch_session_cache {
+    struct map sessions;
+    struct list recency;
+    size_t count_max; /* max.incremental.fetch.session.cache.slots of this loop */
+    struct prng prng;
+};
+
+void fetch_session_cache_init(struct fetch_session_cache *cache, size_t count_max, uint64_t seed);
+void fetch_session_cache_deinit(struct fetch_session_cache *cache);
+
+/* What a request means for sessions. `*session` is NULL for a sessionless fetch (the request's own list counts), else the session whose
+ * partitions, updated by the request, are to be read. Error codes: FETCH_SESSION_ID_NOT_FOUND, INVALID_FETCH_SESSION_EPOCH,
+ * FETCH_SESSION_TOPIC_ID_ERROR; 0. `*full`: the answer names every partition. */
+int16_t fetch_session_begin(struct fetch_session_cache *cache, const struct fetch_request *request, int16_t version,
+                            struct fetch_session **session, bool *full);
+/* The answer is made: the session waits for its next request. */
+void fetch_session_end(struct fetch_session_cache *cache, struct fetch_session *session);
+
+#endif

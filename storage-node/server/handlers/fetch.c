@@ -1,0 +1,556 @@
+/* Fetch (KIP-74, KIP-227, KIP-320, KIP-516, KIP-951): batches from log files to sockets.
+ *
+ *     home loop     session, resolve, split by owning loop
+ *     owning loop   READ: what can be had now, as slices of segment files; nothing is copied
+ *     home loop     enough (min_bytes), or an error, or time is up?  -> answer: header bytes and sendfile
+ *                   else WATCH: every share looks out for a higher high watermark; the first sign, or the timer, and READ again
+ *
+ * A share's READ ends its watch first, and a watch that finds data at once wakes at once, so no append between look-up and
+ * watch is missed. Wake-ups that arrive while a READ is under way are ignored: that READ sees what they announced. */
+#include "common/base/assert.h"
+#include "common/env/disk.h"
+#include "common/wire/error.h"
+#include "storage-node/server/handlers/handlers.h"
+#include "storage-node/server/leader_hint.h"
+#include "storage-node/server/shard.h"
+#include "wire/fetch.h"
+
+/* An answer never exceeds this, whatever the client allows. */
+#define FETCH_BYTES_MAX 57671680
+
+enum fetch_state { FETCH_READING, FETCH_WATCHING, FETCH_ANSWERED };
+
+struct fetch_part;
+
+/* One partition of the fetch. Lives in the request's arena. */
+struct fetch_item {
+    struct fetch_watch watch;
+    struct fetch_part *part; /* NULL: `error` was plain at home */
+    struct fetch_item *next; /* of the same part */
+    struct session_partition *session;
+    struct string topic;
+    struct uuid topic_id;      /* as the request names it */
+    struct uuid real_topic_id; /* for looking it up */
+    int64_t fetch_offset;
+    int64_t high_watermark;
+    int64_t log_start_offset;
+    struct log_slice slice;
+    int32_t partition;
+    int32_t current_leader_epoch;
+    int32_t last_fetched_epoch;
+    int32_t bytes_max;
+    int32_t diverging_epoch;
+    int64_t diverging_end;
+    int16_t error;
+    bool watching;
+};
+
+/* What one loop does of a fetch. */
+struct fetch_part {
+    struct env_message message; /* an order, and the report that it is done */
+    struct env_message wake;    /* something is readable */
+    struct fetch *fetch;
+    struct shard *shard;
+    struct fetch_item *items;
+    struct fetch_item *last;
+    bool woken; /* since the watch began */
+};
+
+struct fetch {
+    struct rpc_request *request;
+    struct shard *home;
+    struct fetch_session *session;
+    struct fetch_part *parts; /* one for each shard, used or not */
+    struct fetch_item *items;
+    size_t item_count;
+    struct env_timer timer;
+    uint64_t deadline_ns;
+    int64_t bytes_max;
+    int32_t min_bytes;
+    uint32_t pending; /* parts with an order */
+    enum fetch_state state;
+    bool home_wake; /* a wake-up of the home part is in this loop's queue: the next READ starts when it arrives */
+    bool full;
+    bool hurry; /* time is up or the connection is gone: answer with what there is */
+};
+
+static void fetch_read(struct fetch *fetch);
+
+/* --- on the owning loop --- */
+
+static void fetch_item_unwatch(struct fetch_item *item)
+{
+    if (item->watching) {
+        list_remove(&item->watch.link);
+        item->watching = false;
+    }
+}
+
+/* KIP-320: the log the reader knows differs from ours where its last epoch ended. */
+static bool fetch_item_diverges(struct fetch_item *item, const struct partition *partition)
+{
+    if (item->last_fetched_epoch < 0) {
+        return false;
+    }
+    partition_log_epoch_end(partition->log, item->last_fetched_epoch, &item->diverging_epoch, &item->diverging_end);
+    if (item->diverging_epoch < 0 ||
+        (item->diverging_epoch == item->last_fetched_epoch && item->diverging_end >= item->fetch_offset)) {
+        item->diverging_epoch = -1;
+        item->diverging_end = -1;
+        return false;
+    }
+    return true;
+}
+
+static void fetch_item_read(struct fetch_item *item)
+{
+    struct partition *partition;
+    enum status status;
+
+    fetch_item_unwatch(item);
+    item->high_watermark = -1;
+    item->log_start_offset = -1;
+    item->error = shard_partition(item->part->shard, item->real_topic_id, item->partition, &partition);
+    if (item->error == ERROR_NONE) {
+        item->error = shard_check_epoch(partition, item->current_leader_epoch);
+    }
+    if (item->error != ERROR_NONE) {
+        return;
+    }
+    item->high_watermark = partition->high_watermark;
+    item->log_start_offset = partition_log_start_offset(partition->log);
+    if (fetch_item_diverges(item, partition)) {
+        return;
+    }
+    if (item->fetch_offset > item->high_watermark && item->fetch_offset <= partition_log_end_offset(partition->log)) {
+        /* Between the high watermark and the log's end: nothing yet, but not out of range. */
+        return;
+    }
+    status = partition_log_read(partition->log, item->fetch_offset, partition->high_watermark, (size_t)item->bytes_max,
+                                true, &item->slice);
+    if (status == STATUS_OUT_OF_RANGE) {
+        item->error = ERROR_OFFSET_OUT_OF_RANGE;
+    } else if (status != STATUS_OK) {
+        item->error = shard_error_of(status);
+    }
+}
+
+static void fetch_part_report(struct fetch_part *part, void (*deliver)(struct env_message *message))
+{
+    if (part->shard == part->fetch->home) {
+        deliver(&part->message);
+        return;
+    }
+    part->message.deliver = deliver;
+    env_post(part->fetch->home->env, &part->message);
+}
+
+static void fetch_part_was_read(struct env_message *message);
+static void fetch_part_woke(struct env_message *message);
+
+static void fetch_part_read(struct env_message *message)
+{
+    struct fetch_part *part = CONTAINER_OF(message, struct fetch_part, message);
+
+    for (struct fetch_item *item = part->items; item != NULL; item = item->next) {
+        fetch_item_read(item);
+    }
+    fetch_part_report(part, fetch_part_was_read);
+}
+
+static void fetch_item_wake(struct fetch_watch *watch)
+{
+    struct fetch_item *item = CONTAINER_OF(watch, struct fetch_item, watch);
+    struct fetch_part *part = item->part;
+
+    item->watching = false;
+    if (part->woken) {
+        return;
+    }
+    part->woken = true;
+    part->wake.deliver = fetch_part_woke;
+    if (part->shard == part->fetch->home) {
+        part->fetch->home_wake = true;
+    }
+    /* As a message also at home: the turn that moved the high watermark finishes its appends first. */
+    env_post(part->fetch->home->env, &part->wake);
+}
+
+static void fetch_part_watch(struct env_message *message)
+{
+    struct fetch_part *part = CONTAINER_OF(message, struct fetch_part, message);
+
+    part->woken = false;
+    for (struct fetch_item *item = part->items; item != NULL; item = item->next) {
+        struct partition *partition = replica_set_find(&part->shard->replicas, item->real_topic_id, item->partition);
+
+        list_init(&item->watch.link);
+        item->watch.wake = fetch_item_wake;
+        /* From what this reader has seen, not from its offset: a slice that was too small was seen too. */
+        item->watch.offset = item->high_watermark;
+        if (partition != NULL) {
+            item->watching = true;
+            partition_watch(partition, &item->watch);
+        }
+    }
+}
+
+/* --- at home --- */
+
+static void fetch_release(struct rpc_request *request)
+{
+    struct fetch *fetch = request->release_context;
+
+    for (size_t i = 0; i < fetch->item_count; i++) {
+        file_unref(fetch->items[i].slice.file);
+    }
+}
+
+static void fetch_drop_slice(struct fetch_item *item)
+{
+    file_unref(item->slice.file);
+    item->slice = (struct log_slice){0};
+}
+
+/* Holds the answer within its bytes: in the order of the request, the first batch always goes. */
+static void fetch_trim(struct fetch *fetch)
+{
+    int64_t left = fetch->bytes_max;
+    bool first = true;
+
+    for (size_t i = 0; i < fetch->item_count; i++) {
+        struct fetch_item *item = &fetch->items[i];
+
+        if (item->slice.size == 0) {
+            continue;
+        }
+        if (!first && (int64_t)item->slice.size > left) {
+            fetch_drop_slice(item);
+            continue;
+        }
+        left -= (int64_t)item->slice.size;
+        first = false;
+    }
+}
+
+static bool fetch_item_has_news(const struct fetch_item *item)
+{
+    const struct session_partition *session = item->session;
+
+    return item->slice.size > 0 || item->error != ERROR_NONE || item->diverging_epoch >= 0 || session->sent_error ||
+           session->sent_high_watermark != item->high_watermark ||
+           session->sent_log_start_offset != item->log_start_offset;
+}
+
+static void fetch_answer_item(const struct fetch_item *item, struct fetch_response_responses_partitions *answer)
+{
+    fetch_response_responses_partitions_init(answer);
+    answer->partition_index = item->partition;
+    answer->error_code = item->error;
+    answer->high_watermark = item->high_watermark;
+    answer->last_stable_offset = item->high_watermark;
+    answer->log_start_offset = item->log_start_offset;
+    answer->aborted_transactions_count = -1;
+    answer->diverging_epoch.epoch = item->diverging_epoch;
+    answer->diverging_epoch.end_offset = item->diverging_end;
+    /* Never null: librdkafka takes null records for a broken answer. */
+    answer->records = RECORDS_EMPTY;
+    if (item->slice.size > 0) {
+        answer->records = (struct records){
+            .file = item->slice.file, .offset = item->slice.position, .size = item->slice.size};
+    }
+}
+
+static bool fetch_same_topic(const struct fetch_item *a, const struct fetch_item *b)
+{
+    return uuid_equal(a->topic_id, b->topic_id) && string_equal(a->topic, b->topic);
+}
+
+static void fetch_fill(struct fetch *fetch)
+{
+    struct fetch_response *response = fetch->request->response;
+    struct arena *arena = &fetch->request->arena;
+    struct fetch_response_responses *topic = NULL;
+    const struct fetch_item *previous = NULL;
+
+    response->responses = arena_need(arena, fetch->item_count, sizeof(*response->responses));
+    for (size_t i = 0; i < fetch->item_count; i++) {
+        struct fetch_item *item = &fetch->items[i];
+
+        if (!fetch->full && !fetch_item_has_news(item)) {
+            continue;
+        }
+        if (previous == NULL || !fetch_same_topic(previous, item)) {
+            topic = &response->responses[response->responses_count++];
+            fetch_response_responses_init(topic);
+            topic->topic = item->topic;
+            topic->topic_id = item->topic_id;
+            topic->partitions = arena_need(arena, fetch->item_count - i, sizeof(*topic->partitions));
+        }
+        fetch_answer_item(item, &topic->partitions[topic->partitions_count++]);
+        previous = item;
+    }
+}
+
+/* What the answer says is what the session remembers; partitions that gave data go to the end of its order. */
+static void fetch_remember(struct fetch *fetch)
+{
+    if (fetch->session == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < fetch->item_count; i++) {
+        struct fetch_item *item = &fetch->items[i];
+
+        item->session->sent_high_watermark = item->high_watermark;
+        item->session->sent_log_start_offset = item->log_start_offset;
+        item->session->sent_error = item->error != ERROR_NONE;
+        if (item->slice.size > 0) {
+            list_remove(&item->session->link);
+            list_append(&fetch->session->partitions, &item->session->link);
+        }
+    }
+    fetch_session_end(&fetch->home->sessions, fetch->session);
+}
+
+static void fetch_complete(struct fetch *fetch)
+{
+    struct rpc_request *request = fetch->request;
+    struct fetch_response *response = request->response;
+
+    fetch->state = FETCH_ANSWERED;
+    env_timer_stop(fetch->home->env, &fetch->timer);
+    fetch_trim(fetch);
+    fetch_fill(fetch);
+    response->session_id = fetch->session != NULL ? fetch->session->id : 0;
+    leader_hint_fetch(fetch->home, request);
+    fetch_remember(fetch);
+    rpc_request_complete(request);
+}
+
+/* All parts have read: is it enough? */
+static void fetch_judge(struct fetch *fetch)
+{
+    int64_t bytes = 0;
+    bool urgent = fetch->hurry || fetch->item_count == 0;
+
+    for (size_t i = 0; i < fetch->item_count; i++) {
+        const struct fetch_item *item = &fetch->items[i];
+
+        bytes += (int64_t)item->slice.size;
+        urgent |= item->error != ERROR_NONE || item->diverging_epoch >= 0;
+    }
+    if (urgent || bytes >= fetch->min_bytes || env_now_ns(fetch->home->env) >= fetch->deadline_ns) {
+        fetch_complete(fetch);
+        return;
+    }
+    for (size_t i = 0; i < fetch->item_count; i++) {
+        fetch_drop_slice(&fetch->items[i]);
+    }
+    fetch->state = FETCH_WATCHING;
+    if (!env_timer_active(&fetch->timer)) {
+        env_timer_start(fetch->home->env, &fetch->timer, fetch->deadline_ns - env_now_ns(fetch->home->env));
+    }
+    for (uint32_t i = 0; i < fetch->home->count; i++) {
+        struct fetch_part *part = &fetch->parts[i];
+
+        if (part->items == NULL) {
+            continue;
+        }
+        if (part->shard == fetch->home) {
+            fetch_part_watch(&part->message);
+        } else {
+            part->message.deliver = fetch_part_watch;
+            env_post(part->shard->env, &part->message);
+        }
+    }
+}
+
+static void fetch_part_was_read(struct env_message *message)
+{
+    struct fetch *fetch = CONTAINER_OF(message, struct fetch_part, message)->fetch;
+
+    fetch->pending--;
+    if (fetch->pending == 0) {
+        fetch_judge(fetch);
+    }
+}
+
+/* A READ's reports overtake no wake-up that another loop sent before; one that is in our own queue could be overtaken, and would then find
+ * the request gone. So that one is waited for. */
+static void fetch_look_again(struct fetch *fetch)
+{
+    if (fetch->state == FETCH_WATCHING && !fetch->home_wake) {
+        fetch_read(fetch);
+    }
+}
+
+static void fetch_part_woke(struct env_message *message)
+{
+    struct fetch_part *part = CONTAINER_OF(message, struct fetch_part, wake);
+    struct fetch *fetch = part->fetch;
+
+    if (part->shard == fetch->home) {
+        fetch->home_wake = false;
+    }
+    fetch_look_again(fetch);
+}
+
+static void fetch_time_is_up(void *context)
+{
+    struct fetch *fetch = context;
+
+    fetch->hurry = true;
+    fetch_look_again(fetch);
+}
+
+static void fetch_cancel(struct rpc_request *request)
+{
+    fetch_time_is_up(request->cancel_context);
+}
+
+static void fetch_read(struct fetch *fetch)
+{
+    fetch->state = FETCH_READING;
+    /* One more than the parts, so that none of them ends the round before all have their order. */
+    fetch->pending = 1;
+    for (uint32_t i = 0; i < fetch->home->count; i++) {
+        struct fetch_part *part = &fetch->parts[i];
+
+        if (part->items == NULL) {
+            continue;
+        }
+        fetch->pending++;
+        if (part->shard == fetch->home) {
+            fetch_part_read(&part->message);
+        } else {
+            part->message.deliver = fetch_part_read;
+            env_post(part->shard->env, &part->message);
+        }
+    }
+    fetch->pending--;
+    if (fetch->pending == 0) {
+        fetch_judge(fetch);
+    }
+}
+
+/* Puts one partition to the loop that owns it. */
+static void fetch_add(struct fetch *fetch, struct fetch_item *item)
+{
+    struct shard *home = fetch->home;
+    const struct topic_image *topic;
+    struct partition_image row;
+    struct fetch_part *part;
+
+    item->high_watermark = -1;
+    item->log_start_offset = -1;
+    item->diverging_epoch = -1;
+    item->diverging_end = -1;
+    if (item->bytes_max < 0) {
+        item->bytes_max = 0;
+    }
+    item->error = shard_resolve(home, fetch->request->version >= 13 ? STRING_NULL : item->topic, item->topic_id,
+                                item->partition, &topic, &row);
+    if (item->error != ERROR_NONE) {
+        return;
+    }
+    item->real_topic_id = topic_image_id(topic);
+    part = &fetch->parts[shard_of(home, item->real_topic_id, item->partition)];
+    part->fetch = fetch;
+    part->shard = shard_at(home, (uint32_t)(part - fetch->parts));
+    item->part = part;
+    if (part->items == NULL) {
+        part->items = item;
+    } else {
+        part->last->next = item;
+    }
+    part->last = item;
+}
+
+static void fetch_add_request(struct fetch *fetch, const struct fetch_request *body)
+{
+    struct arena *arena = &fetch->request->arena;
+    size_t at = 0;
+
+    for (int32_t i = 0; i < body->topics_count; i++) {
+        fetch->item_count += (size_t)body->topics[i].partitions_count;
+    }
+    fetch->items = arena_need(arena, fetch->item_count, sizeof(*fetch->items));
+    for (int32_t i = 0; i < body->topics_count; i++) {
+        const struct fetch_request_topics *topic = &body->topics[i];
+
+        for (int32_t j = 0; j < topic->partitions_count; j++) {
+            const struct fetch_request_topics_partitions *partition = &topic->partitions[j];
+            struct fetch_item *item = &fetch->items[at++];
+
+            item->topic = topic->topic;
+            item->topic_id = topic->topic_id;
+            item->partition = partition->partition;
+            item->fetch_offset = partition->fetch_offset;
+            item->current_leader_epoch = partition->current_leader_epoch;
+            item->last_fetched_epoch = partition->last_fetched_epoch;
+            item->bytes_max = partition->partition_max_bytes;
+            fetch_add(fetch, item);
+        }
+    }
+}
+
+static void fetch_add_session(struct fetch *fetch)
+{
+    size_t at = 0;
+
+    fetch->item_count = fetch->session->by_partition.count;
+    fetch->items = arena_need(&fetch->request->arena, fetch->item_count, sizeof(*fetch->items));
+    LIST_EACH(link, &fetch->session->partitions)
+    {
+        struct session_partition *partition = LIST_ENTRY(link, struct session_partition, link);
+        struct fetch_item *item = &fetch->items[at++];
+
+        item->session = partition;
+        item->topic = string_of(partition->topic);
+        item->topic_id = partition->topic_id;
+        item->partition = partition->partition;
+        item->fetch_offset = partition->fetch_offset;
+        item->current_leader_epoch = partition->current_leader_epoch;
+        item->last_fetched_epoch = partition->last_fetched_epoch;
+        item->bytes_max = partition->partition_max_bytes;
+        fetch_add(fetch, item);
+    }
+    ASSERT(at == fetch->item_count);
+}
+
+void handle_fetch(struct rpc_request *request)
+{
+    const struct fetch_request *body = request->body;
+    struct fetch_response *response = request->response;
+    struct shard *home = shard_of_request(request);
+    struct fetch *fetch = arena_need(&request->arena, 1, sizeof(*fetch));
+
+    fetch->request = request;
+    fetch->home = home;
+    fetch->min_bytes = body->min_bytes;
+    fetch->bytes_max = body->max_bytes < FETCH_BYTES_MAX ? body->max_bytes : FETCH_BYTES_MAX;
+    fetch->deadline_ns = request->received_ns + (body->max_wait_ms > 0 ? (uint64_t)body->max_wait_ms * NS_PER_MS : 0);
+    if (body->replica_id >= 0 || body->replica_state.replica_id >= 0) {
+        /* Replicas do not exist here yet: whoever says to be one is not of this cluster. */
+        response->error_code = ERROR_CLUSTER_AUTHORIZATION_FAILED;
+        rpc_request_complete(request);
+        return;
+    }
+    response->error_code = fetch_session_begin(&home->sessions, body, request->version, &fetch->session, &fetch->full);
+    if (response->error_code != ERROR_NONE) {
+        rpc_request_complete(request);
+        return;
+    }
+    env_timer_init(&fetch->timer, fetch_time_is_up, fetch);
+    fetch->parts = arena_need(&request->arena, home->count, sizeof(*fetch->parts));
+    request->release = fetch_release;
+    request->release_context = fetch;
+    request->cancel = fetch_cancel;
+    request->cancel_context = fetch;
+    if (fetch->session != NULL) {
+        fetch_add_session(fetch);
+    } else {
+        fetch_add_request(fetch, body);
+    }
+    fetch_read(fetch);
+}
