@@ -3,7 +3,8 @@
 
 static bool host_character(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' &&
+                                                                c <= '9') || c == '-' || c == '.' || c == '_';
 }
 
 static bool host_valid(struct string host, bool bracketed)
@@ -97,7 +98,8 @@ static enum status parse_listener(struct string text, struct arena *arena, struc
         const char c = name.data[i];
 
         if (!((c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_')) {
-            config_problem_set(problem, "\"%.*s\" is not a listener's name: capitals, digits and _ only", STRING_ARGS(name));
+            config_problem_set(problem, "\"%.*s\" is not a listener's name: capitals, digits and _ only",
+                               STRING_ARGS(name));
             return STATUS_INVALID;
         }
     }
@@ -192,7 +194,8 @@ enum status config_addresses_parse(const struct config_value *list, struct arena
     return STATUS_OK;
 }
 
-enum status config_check_listeners(const struct config_value *value, struct arena *arena, struct config_problem *problem)
+enum status config_check_listeners(const struct config_value *value, struct arena *arena,
+                                   struct config_problem *problem)
 {
     struct config_listener *listeners;
     size_t count;
@@ -208,7 +211,8 @@ enum status config_check_voters(const struct config_value *value, struct arena *
     return config_voters_parse(value, arena, &voters, &count, problem);
 }
 
-enum status config_check_addresses(const struct config_value *value, struct arena *arena, struct config_problem *problem)
+enum status config_check_addresses(const struct config_value *value, struct arena *arena,
+                                   struct config_problem *problem)
 {
     struct config_address *addresses;
     size_t count;

@@ -1,4 +1,5 @@
-/* A server's configuration: an array of entries sorted by name, filled with defaults, then overwritten source by source. */
+/* A server's configuration: an array of entries sorted by name, filled with defaults, then overwritten source by
+ * source. */
 #include "common/config/config.h"
 
 #include "common/base/assert.h"
@@ -380,7 +381,8 @@ static void config_make_warnings(struct config *config)
 
         if (noted->size > 0) {
             config->warnings[config->warning_count++] =
-                arena_format(&config->arena, "%s%.*s", warning_texts[i], (int)noted->size, (const char *)noted->data).data;
+                arena_format(&config->arena, "%s%.*s", warning_texts[i], (int)noted->size,
+                             (const char *)noted->data).data;
         }
     }
 }

@@ -1,11 +1,12 @@
-/* The configuration of one server process: Kafka's keys in a .properties file, over them the environment, over them flags.
+/* The configuration of one server process: Kafka's keys in a .properties file, over them the environment, over them
+ * flags.
  *
  *     --set key=value   >   MILLRACE_KEY in the environment   >   the file   >   the default
  *
- * The environment's name of a key: MILLRACE_ and the key in capitals, '.' as '_', '_' as '__', '-' as '___'; log.dirs is
- * MILLRACE_LOG_DIRS. A key that nobody knows is refused with its line and the nearest known one. Keys that Kafka knows and this
- * server does not are refused if leaving them out would change what the user relies on (TLS, SASL, tiering...), else accepted
- * with a warning. Read once at start, then immutable: it may be read from any thread. */
+ * The environment's name of a key: MILLRACE_ and the key in capitals, '.' as '_', '_' as '__', '-' as '___'; log.dirs
+ * is MILLRACE_LOG_DIRS. A key that nobody knows is refused with its line and the nearest known one. Keys that Kafka
+ * knows and this server does not are refused if leaving them out would change what the user relies on (TLS, SASL,
+ * tiering...), else accepted with a warning. Read once at start, then immutable: it may be read from any thread. */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
 
@@ -34,7 +35,8 @@ struct config_foreign_key {
 
 struct config_schema {
     const struct config_table *tables[CONFIG_TABLES_MAX]; /* NULL behind the last */
-    const struct config_table *other_role; /* keys of the other program: checked and left unused, with a warning; or NULL */
+    /* keys of the other program: checked and left unused, with a warning; or NULL */
+    const struct config_table *other_role;
     const struct config_foreign_key *foreign; /* pattern NULL at the end */
     /* Rules between keys, after all are read. May be NULL. */
     enum status (*check)(const struct config *config, struct arena *arena, struct config_problem *problem);
@@ -57,14 +59,14 @@ struct config_entry {
     int line; /* in the file, if the source is the file */
 };
 
-/* Shares `schema`, and keeps no reference to `inputs`. STATUS_INVALID, or what reading the file gave, with `problem` set; then
- * *config is NULL. */
+/* Shares `schema`, and keeps no reference to `inputs`. STATUS_INVALID, or what reading the file gave, with `problem`
+ * set; then *config is NULL. */
 MUST_USE enum status config_read(const struct config_schema *schema, const struct config_inputs *inputs,
                                  struct config **config, struct config_problem *problem);
 void config_destroy(struct config *config); /* NULL is allowed */
 
-/* Values by name; everything returned is borrowed from the config, texts have a zero byte behind them. The name must be in the
- * schema and of the type asked for: asserted. */
+/* Values by name; everything returned is borrowed from the config, texts have a zero byte behind them. The name must be
+ * in the schema and of the type asked for: asserted. */
 bool config_boolean(const struct config *config, const char *name);
 int16_t config_int16(const struct config *config, const char *name);
 int32_t config_int32(const struct config *config, const char *name);

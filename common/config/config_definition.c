@@ -118,8 +118,8 @@ static int64_t suffix_factor(enum config_unit unit, struct string suffix)
     return 0;
 }
 
-/* Decimal digits with an optional sign at the start of `text`; the number of characters read, 0 if there is no number or it
- * does not fit. */
+/* Decimal digits with an optional sign at the start of `text`; the number of characters read, 0 if there is no number
+ * or it does not fit. */
 static size_t read_integer(struct string text, int64_t *number)
 {
     const bool negative = text.size > 0 && text.data[0] == '-';

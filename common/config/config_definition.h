@@ -1,9 +1,9 @@
-/* What one config key is: its type, unit, default, limits and meaning; and reading a value against that. Used for the servers'
- * files (config.h) and for topic configs alike.
+/* What one config key is: its type, unit, default, limits and meaning; and reading a value against that. Used for the
+ * servers' files (config.h) and for topic configs alike.
  *
- * Numbers may be written with a unit where the key has one: sizes as 64MiB (KiB MiB GiB TiB, or KB MB GB TB for powers of 1000),
- * times as 7d (ms s m h d). A value keeps its canonical text, the plain number in the key's own unit, which is what Kafka's
- * clients expect to be told. */
+ * Numbers may be written with a unit where the key has one: sizes as 64MiB (KiB MiB GiB TiB, or KB MB GB TB for powers
+ * of 1000), times as 7d (ms s m h d). A value keeps its canonical text, the plain number in the key's own unit, which
+ * is what Kafka's clients expect to be told. */
 #ifndef CONFIG_CONFIG_DEFINITION_H
 #define CONFIG_CONFIG_DEFINITION_H
 
@@ -96,10 +96,11 @@ struct config_definition {
 #define CONFIG_TEXT(key, flag_bits, default_text, test, text)                                      \
     {.name = key, .type = CONFIG_TYPE_STRING, .flags = flag_bits, .standard = default_text, .check = test, .doc = text}
 #define CONFIG_WORD(key, flag_bits, default_text, allowed, text)                                   \
-    {.name = key, .type = CONFIG_TYPE_STRING, .flags = flag_bits, .standard = default_text, .words = allowed, .doc = text}
-#define CONFIG_LIST(key, flag_bits, default_text, allowed, test, text)                             \
-    {.name = key, .type = CONFIG_TYPE_LIST, .flags = flag_bits, .standard = default_text, .words = allowed, .check = test, \
+    {.name = key, .type = CONFIG_TYPE_STRING, .flags = flag_bits, .standard = default_text, .words = allowed, \
      .doc = text}
+#define CONFIG_LIST(key, flag_bits, default_text, allowed, test, text)                             \
+    {.name = key, .type = CONFIG_TYPE_LIST, .flags = flag_bits, .standard = default_text, .words = allowed,            \
+     .check = test, .doc = text}
 
 /* Reads `text` as a value of `definition`; a null `text` gives the null value. What the value shows lives in `arena`.
  * STATUS_INVALID with `problem` set ("log.segment.bytes: ..."), also if the arena has less than about 100 KiB left. */
@@ -111,8 +112,8 @@ MUST_USE enum status config_value_parse(const struct config_definition *definiti
 const struct config_definition *config_definition_find(const struct config_definition *rows, size_t count,
                                                        struct string name);
 
-/* How far two names are apart: edits of one character, a swap of neighbours counting as one. Names are bounded to 128 bytes,
- * longer ones are as far as can be. */
+/* How far two names are apart: edits of one character, a swap of neighbours counting as one. Names are bounded to 128
+ * bytes, longer ones are as far as can be. */
 size_t config_name_distance(struct string a, struct string b);
 
 #endif

@@ -11,8 +11,8 @@
 
 static const struct config_definition rows[] = {
     CONFIG_LIST("listeners", NONE, "CONTROLLER://localhost:9093", NULL, config_check_listeners,
-                "Where storage nodes, other controllers and the command line connect, as NAME://host:port; an empty host is "
-                "every interface."),
+                "Where storage nodes, other controllers and the command line connect, as NAME://host:port; an empty "
+                "host is every interface."),
     CONFIG_LIST("advertised.listeners", NONE, NULL, NULL, config_check_listeners,
                 "What others are told to connect to, where that differs from listeners."),
     CONFIG_TEXT("log.dir", NONE, "/var/lib/millrace/controller", NULL,
@@ -29,7 +29,7 @@ static const struct config_definition rows[] = {
     CONFIG_INT64("metadata.log.max.snapshot.interval.ms", MS, NONE, "3600000", 0, INT64_MAX / 1000000,
                  "Write a snapshot at the latest this long after new records; 0: by size only."),
     CONFIG_INT32("broker.session.timeout.ms", MS, NONE, "9000", 50, INT32_MAX,
-                 "A storage node that sends no heartbeat for this long is fenced and its partitions get other leaders."),
+                 "A storage node that sends no heartbeat for this long is fenced; its partitions get other leaders."),
 };
 
 const struct config_table controller_keys = {rows, ARRAY_COUNT(rows)};
@@ -72,7 +72,8 @@ static enum status controller_config_check(const struct config *config, struct a
         status = check_voters(config, arena, problem);
     }
     if (status == STATUS_OK && (int64_t)heartbeat_ms * 2 > election_ms) {
-        config_problem_set(problem, "quorum.heartbeat.ms: %d is more than half of controller.quorum.election.timeout.ms, %d",
+        config_problem_set(problem,
+                           "quorum.heartbeat.ms: %d is more than half of controller.quorum.election.timeout.ms, %d",
                            (int)heartbeat_ms, (int)election_ms);
         return STATUS_INVALID;
     }

@@ -18,7 +18,8 @@ static const struct config_definition rows[] = {
                 "What clients are told to connect to, where that differs from listeners."),
     CONFIG_TEXT("broker.rack", NONE, NULL, NULL, "The rack or zone of this node; replicas are spread over racks."),
     /* Kafka's default is a folder below /tmp. */
-    CONFIG_TEXT("log.dir", NONE, "/var/lib/millrace/node", NULL, "Where partitions are kept, if log.dirs is not given."),
+    CONFIG_TEXT("log.dir", NONE, "/var/lib/millrace/node", NULL,
+                "Where partitions are kept, if log.dirs is not given."),
     CONFIG_LIST("log.dirs", NONE, NULL, NULL, NULL, "Directories where partitions are kept, one per disk."),
     CONFIG_INT64("log.retention.check.interval.ms", MS, NONE, "300000", 1, INT64_MAX / 1000000,
                  "How often segments are looked at for retention."),
@@ -87,7 +88,8 @@ static enum status check_directories(const struct config *config, struct config_
     return STATUS_OK;
 }
 
-/* Controllers' listeners are not served by a storage node; Kafka lets a broker name them only in controller.listener.names. */
+/* Controllers' listeners are not served by a storage node; Kafka lets a broker name them only in
+ * controller.listener.names. */
 static enum status check_listeners(const struct config *config, struct arena *arena, struct config_problem *problem)
 {
     size_t count;

@@ -1,5 +1,6 @@
-/* The .properties parser: one pass over the bytes with a cursor that knows its line. A key or value is unescaped into a scratch
- * buffer of the arena that is as long as the text, which is enough: an escape is never shorter than what it stands for. */
+/* The .properties parser: one pass over the bytes with a cursor that knows its line. A key or value is unescaped into a
+ * scratch buffer of the arena that is as long as the text, which is enough: an escape is never shorter than what it
+ * stands for. */
 #include "common/config/properties.h"
 
 #include "common/base/assert.h"
@@ -225,15 +226,21 @@ static enum status check_duplicate(const struct properties *properties, const st
     return STATUS_OK;
 }
 
-/* A zero byte would cut names short without anybody noticing; other bytes that are no UTF-8 would break every answer that shows
- * the value. */
+/* Bytes of the character that begins with `lead`; 0 if none does. */
+static size_t utf8_length(uint8_t lead)
+{
+    return lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
+}
+
+/* A zero byte would cut names short without anybody noticing; other bytes that are no UTF-8 would break every answer
+ * that shows the value. */
 static enum status check_bytes(struct bytes text, struct config_problem *problem)
 {
     int line = 1;
 
     for (size_t i = 0; i < text.size;) {
         const uint8_t lead = text.data[i];
-        const size_t length = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
+        const size_t length = utf8_length(lead);
         bool valid = lead != 0 && length > 0 && length <= text.size - i;
 
         for (size_t k = 1; valid && k < length; k++) {

@@ -2,7 +2,7 @@
  *
  *     # comment, also with !          key=value, key: value, key value; blanks around the separator are skipped
  *     log.dirs=/data/a,\              a backslash at the end joins lines, leading blanks of the next are skipped
- *              /data/b                escapes: \t \n \r \f \\ \= \: \# \! \<blank> \uXXXX; other characters stand for themselves
+ *              /data/b                escapes: \t \n \r \f \uXXXX; \ before any other character is that character
  *
  * Differences: the file is UTF-8, not Latin-1; a key given twice is an error, not the last one's win; an escaped zero
  * byte, a lone surrogate and invalid UTF-8 are errors. */
@@ -26,8 +26,8 @@ struct properties {
     size_t count;
 };
 
-/* Everything in `properties` lives in `arena` (which needs room for three times the text and the table). STATUS_INVALID or
- * STATUS_TOO_LARGE with `problem` set to "line 12: ..." and what is wrong. */
+/* Everything in `properties` lives in `arena` (which needs room for three times the text and the table). STATUS_INVALID
+ * or STATUS_TOO_LARGE with `problem` set to "line 12: ..." and what is wrong. */
 MUST_USE enum status properties_parse(struct bytes text, struct arena *arena, struct properties *properties,
                                       struct config_problem *problem);
 

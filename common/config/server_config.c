@@ -184,7 +184,8 @@ static enum status check_advertised(const struct config *config, struct arena *a
             return STATUS_INVALID;
         }
         if (listens_everywhere(advertised[i].address.host) || advertised[i].address.port == 0) {
-            config_problem_set(problem, "advertised.listeners: %.*s needs a host and a port that clients can connect to",
+            config_problem_set(problem,
+                               "advertised.listeners: %.*s needs a host and a port that clients can connect to",
                                STRING_ARGS(advertised[i].name));
             return STATUS_INVALID;
         }

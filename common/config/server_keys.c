@@ -1,5 +1,5 @@
-/* The tables of keys that both programs know, and of Kafka's keys that neither has a use for. Names and defaults are Kafka's;
- * where a default differs, its row says why. Texts are ours. */
+/* The tables of keys that both programs know, and of Kafka's keys that neither has a use for. Names and defaults are
+ * Kafka's; where a default differs, its row says why. Texts are ours. */
 #include "common/config/server_config.h"
 
 #define NONE CONFIG_FLAG_NONE
@@ -27,8 +27,8 @@ static const struct config_definition identity_rows[] = {
     CONFIG_LIST("process.roles", NONE, NULL, process_roles, NULL,
                 "May say what the program is anyway: broker for a storage node, controller for a controller."),
     CONFIG_TEXT("cluster.id", OWN, NULL, NULL,
-                "Refuse to join a cluster with another id than this. Without it the server takes the id it finds on disk or "
-                "is told by the controllers."),
+                "Refuse to join a cluster with another id than this. Without it the server takes the id it finds on "
+                "disk or is told by the controllers."),
     CONFIG_LIST("controller.quorum.voters", NONE, NULL, NULL, config_check_voters,
                 "The controllers, as id@host:port. The set is fixed for the life of the cluster in this version."),
     CONFIG_LIST("controller.quorum.bootstrap.servers", NONE, NULL, NULL, config_check_addresses,
@@ -61,14 +61,16 @@ static const struct config_definition network_rows[] = {
                  "Connections that may be open at once from one address."),
     /* Kafka's default is -1, no limit: then requests in memory are bounded by nothing. */
     CONFIG_INT64("queued.max.request.bytes", BYTES, NONE, "268435456", 1048576, INT64_MAX,
-                 "Memory for requests that are being read or answered; when it is used up no more is read from sockets."),
+                 "Memory for requests that are read or answered; when it is used up no more is read from sockets."),
     CONFIG_INT32("request.timeout.ms", MS, NONE, "30000", 1, INT32_MAX,
                  "How long a request to another server may take before its connection is given up."),
 };
 
 static const struct config_definition topic_rows[] = {
-    CONFIG_INT32("num.partitions", PLAIN, NONE, "1", 1, 100000, "Partitions of a topic that is created without a number."),
-    CONFIG_INT16("default.replication.factor", NONE, "1", 1, 32, "Replicas of a topic that is created without a number."),
+    CONFIG_INT32("num.partitions", PLAIN, NONE, "1", 1, 100000,
+                 "Partitions of a topic that is created without a number."),
+    CONFIG_INT16("default.replication.factor", NONE, "1", 1, 32,
+                 "Replicas of a topic that is created without a number."),
     CONFIG_INT32("min.insync.replicas", PLAIN, DYNAMIC, "1", 1, 32,
                  "With acks=all: in-sync replicas that must have a batch before it is acknowledged."),
     CONFIG_BOOLEAN("unclean.leader.election.enable", DYNAMIC, "false",
@@ -88,8 +90,10 @@ static const struct config_definition topic_rows[] = {
                  "Refuse records whose time lies further ahead than this."),
     CONFIG_LIST("log.cleanup.policy", DYNAMIC, "delete", cleanup_policies, NULL,
                 "What happens to old segments: delete by time and size, compact by key, or both."),
-    CONFIG_INT32("log.segment.bytes", BYTES, DYNAMIC, "1073741824", MIB, INT32_MAX, "Size at which a segment is closed."),
-    CONFIG_INT64("log.roll.ms", MS, DYNAMIC, NULL, 1, INT64_MAX, "Age at which a segment is closed; before log.roll.hours."),
+    CONFIG_INT32("log.segment.bytes", BYTES, DYNAMIC, "1073741824", MIB, INT32_MAX,
+                 "Size at which a segment is closed."),
+    CONFIG_INT64("log.roll.ms", MS, DYNAMIC, NULL, 1, INT64_MAX,
+                 "Age at which a segment is closed; before log.roll.hours."),
     CONFIG_INT32("log.roll.hours", HOURS, NONE, "168", 1, INT32_MAX, "Age at which a segment is closed."),
     CONFIG_INT64("log.roll.jitter.ms", MS, DYNAMIC, NULL, 0, INT64_MAX,
                  "Segments are closed earlier by a random part of this; before log.roll.jitter.hours."),
@@ -99,7 +103,8 @@ static const struct config_definition topic_rows[] = {
                  "Age at which a segment is deleted, -1: never; before log.retention.minutes and .hours."),
     CONFIG_INT32("log.retention.minutes", MINUTES, NONE, NULL, -1, INT32_MAX,
                  "Age at which a segment is deleted, -1: never; before log.retention.hours."),
-    CONFIG_INT32("log.retention.hours", HOURS, NONE, "168", -1, INT32_MAX, "Age at which a segment is deleted, -1: never."),
+    CONFIG_INT32("log.retention.hours", HOURS, NONE, "168", -1, INT32_MAX,
+                 "Age at which a segment is deleted, -1: never."),
     CONFIG_INT64("log.retention.bytes", BYTES, DYNAMIC, "-1", -1, INT64_MAX,
                  "Size of a partition above which its oldest segments are deleted, -1: never."),
     CONFIG_INT64("log.segment.delete.delay.ms", MS, DYNAMIC, "60000", 0, INT64_MAX,
@@ -127,8 +132,9 @@ const struct config_table server_identity_keys = {identity_rows, ARRAY_COUNT(ide
 const struct config_table server_network_keys = {network_rows, ARRAY_COUNT(network_rows)};
 const struct config_table server_topic_keys = {topic_rows, ARRAY_COUNT(topic_rows)};
 
-/* The first pattern that fits decides. Refused is what a user would miss without being told: encryption, authentication,
- * quotas, tiering. Accepted is what tunes machinery that Millrace does not have, so that Kafka's sample files can be used. */
+/* The first pattern that fits decides. Refused is what a user would miss without being told: encryption,
+ * authentication, quotas, tiering. Accepted is what tunes machinery that Millrace does not have, so that Kafka's sample
+ * files can be used. */
 const struct config_foreign_key server_foreign_keys[] = {
     {"broker.id", "Kafka's old name: write node.id"},
     {"broker.id.generation.enable", "every server needs a node.id of its own"},

@@ -1,8 +1,8 @@
 /* Formatting and escaping of log lines.
  *
- * Both formats share JSON's escapes: a logfmt value stands bare if it consists of harmless characters, else it is quoted as a
- * JSON string. Text may hold anything a peer sent: control characters become \u00XX, bytes that are no UTF-8 become \ufffd, so a
- * line is one line and valid UTF-8 whatever was traced. */
+ * Both formats share JSON's escapes: a logfmt value stands bare if it consists of harmless characters, else it is
+ * quoted as a JSON string. Text may hold anything a peer sent: control characters become \u00XX, bytes that are no
+ * UTF-8 become \ufffd, so a line is one line and valid UTF-8 whatever was traced. */
 #include "common/trace/line.h"
 
 #include "common/base/assert.h"

@@ -1,5 +1,5 @@
-/* One line of the log being written: logfmt or JSON, never longer than its space, always whole. A field that does not fit
- * any more is left out and the line says `truncated=true`. */
+/* One line of the log being written: logfmt or JSON, never longer than its space, always whole. A field that does not
+ * fit any more is left out and the line says `truncated=true`. */
 #ifndef TRACE_LINE_H
 #define TRACE_LINE_H
 

@@ -1,6 +1,6 @@
-/* The log's way out: standard error. A reader that hangs must not stop a loop, and the descriptor may be shared with other
- * programs, so it is not made non-blocking: a line goes out only if the system says it takes one now. A pipe that says so
- * has room for PIPE_BUF bytes, which is what the longest line has. */
+/* The log's way out: standard error. A reader that hangs must not stop a loop, and the descriptor may be shared with
+ * other programs, so it is not made non-blocking: a line goes out only if the system says it takes one now. A pipe that
+ * says so has room for PIPE_BUF bytes, which is what the longest line has. */
 #include "common/base/assert.h"
 #include "common/trace/trace.h"
 

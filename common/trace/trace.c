@@ -1,10 +1,11 @@
 /* The current trace: level, repeats, and the hand-over of whole lines to the sink.
  *
- * A line is formatted on the caller's stack without a lock; only the count of repeats and the sink's write are under the
+ * A line is formatted on the caller's stack without a lock; only the count of repeats and the sink's write are under
+ * the
  * mutex. The sink does not block, so neither does a loop that narrates.
  *
- * Repeats are counted per event name in a small table that is indexed by the name's hash. Two names that meet in one slot
- * take it from each other: then a repeat may be written too often, never lost without count. */
+ * Repeats are counted per event name in a small table that is indexed by the name's hash. Two names that meet in one
+ * slot take it from each other: then a repeat may be written too often, never lost without count. */
 #include "common/trace/trace.h"
 
 #include "common/base/assert.h"
@@ -31,7 +32,8 @@ struct trace {
     struct trace_slot slots[TRACE_SLOTS];
 };
 
-/* The exception that trace.h justifies. The level stands beside the pointer so that a line that is off costs one load. */
+/* The exception that trace.h justifies. The level stands beside the pointer so that a line that is off costs one
+ * load. */
 static struct trace *_Atomic trace_current;
 static atomic_int trace_level_current = -1;
 

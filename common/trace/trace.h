@@ -4,15 +4,15 @@
  *
  *     time=2026-11-21T15:42:10.123Z level=info from=node-1 event=partition_opened topic=hello partition=3
  *
- * An event name is a stable word that people grep for and alerts match; what varies goes into fields. Fields are values of
- * struct trace_field, so the compiler checks their types; nothing is evaluated if the level is off. Lines are bounded
- * (TRACE_LINE_MAX), bytes that would break a line are escaped in both formats, and an event that repeats is written
- * `burst` times per window, then counted: its next line after the window says `suppressed=312`.
+ * An event name is a stable word that people grep for and alerts match; what varies goes into fields. Fields are values
+ * of struct trace_field, so the compiler checks their types; nothing is evaluated if the level is off. Lines are
+ * bounded (TRACE_LINE_MAX), bytes that would break a line are escaped in both formats, and an event that repeats is
+ * written `burst` times per window, then counted: its next line after the window says `suppressed=312`.
  *
  * The current trace is the one exception to "no globals": a process has one standard error, every layer narrates, and
- * passing a sink through every constructor would buy nothing. The pointer is set once at start, before the loops, and cleared at
- * the end; the simulator sets a trace of its own with virtual time. Without a current trace nothing is written. All functions
- * may be called from any thread. */
+ * passing a sink through every constructor would buy nothing. The pointer is set once at start, before the loops, and
+ * cleared at the end; the simulator sets a trace of its own with virtual time. Without a current trace nothing is
+ * written. All functions may be called from any thread. */
 #ifndef TRACE_TRACE_H
 #define TRACE_TRACE_H
 
@@ -65,8 +65,8 @@ struct trace_options {
     uint32_t burst;          /* lines per event and window; 0: no limit */
     uint32_t window_ms;
     int64_t (*wall_ms)(void *context); /* NULL: no time field, and no windows: burst is not applied */
-    /* Takes one whole line with its newline; false: it was dropped (the next line that is taken says how many were). Called by
-     * one thread at a time. Must not block and must not trace. */
+    /* Takes one whole line with its newline; false: it was dropped (the next line that is taken says how many were).
+     * Called by one thread at a time. Must not block and must not trace. */
     bool (*write)(void *context, const char *line, size_t size);
     void *context; /* of both callbacks */
 };
@@ -74,7 +74,8 @@ struct trace_options {
 struct trace;
 
 /* Writes to standard error with the system's clock, level info, 20 lines of one event in 10 seconds. A line that
- * standard error would not take at once is dropped and counted (`dropped=3`): the process never waits for its log's reader. */
+ * standard error would not take at once is dropped and counted (`dropped=3`): the process never waits for its log's
+ * reader. */
 struct trace_options trace_options_stderr(void);
 
 struct trace *trace_create(const struct trace_options *options);

@@ -39,7 +39,8 @@ static struct config_value list_of(struct fixture *fixture, const char *text)
 {
     struct config_value value;
 
-    assert_int_equal(config_value_parse(&list_key, string_of(text), &fixture->arena, &value, &fixture->problem), STATUS_OK);
+    assert_int_equal(config_value_parse(&list_key, string_of(text), &fixture->arena, &value, &fixture->problem),
+                     STATUS_OK);
     return value;
 }
 
@@ -149,7 +150,8 @@ static void voters_have_ids(void **state)
 
 static void voters_without_id_or_with_the_same_are_refused(void **state)
 {
-    static const char *const texts[] = {"a:9093", "@a:9093", "-1@a:9093", "2147483648@a:9093", "1@a:1,1@b:1", "1@a", "1@",
+    static const char *const texts[] = {"a:9093", "@a:9093", "-1@a:9093", "2147483648@a:9093", "1@a:1,1@b:1", "1@a",
+                                        "1@",
                                         "1@a:1,2@a:1,3@a:1,4@a:1,5@a:1,6@a:1,7@a:1,8@a:1,9@a:1,10@a:1"};
     struct fixture *fixture = *state;
 

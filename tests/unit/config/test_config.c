@@ -126,7 +126,8 @@ static void everything_may_come_without_a_file(void **state)
     size_t count;
 
     fixture->inputs = (struct config_inputs){.environment = environment, .settings = settings, .setting_count = 1};
-    assert_int_equal(config_read(node_config_schema(), &fixture->inputs, &fixture->config, &fixture->problem), STATUS_OK);
+    assert_int_equal(config_read(node_config_schema(), &fixture->inputs, &fixture->config, &fixture->problem),
+                     STATUS_OK);
     assert_string_equal(node_config_log_dirs(fixture->config, &count)[1].data, "/b");
     controllers = server_config_controllers(fixture->config, &fixture->arena, &count);
     assert_int_equal(count, 2);
@@ -144,7 +145,8 @@ static void an_unknown_key_is_refused_with_the_nearest_one(void **state)
         {"node_id", "node.id"},                        {"listener", "listeners"},
         {"advertized.listeners", "advertised.listeners"}, {"num.partition", "num.partitions"},
         {"min.isr", NULL},                             {"min.insync.replica", "min.insync.replicas"},
-        {"broker.session.timeout", "broker.session.timeout.ms"}, {"auto.create.topic.enable", "auto.create.topics.enable"},
+        {"broker.session.timeout", "broker.session.timeout.ms"}, {"auto.create.topic.enable",
+                                                                  "auto.create.topics.enable"},
         {"mesage.max.bytes", "message.max.bytes"},     {"busy.poll.ms", "busy.poll.us"},
         {"num.loop", "num.loops"},                     {"retention.ms", "log.retention.ms"},
         {"Log.dirs", "log.dirs"},                      {"frobnicate", NULL},
@@ -157,7 +159,8 @@ static void an_unknown_key_is_refused_with_the_nearest_one(void **state)
 
         snprintf(line, sizeof(line), "%s=1", cases[i].wrong);
         if (cases[i].meant != NULL) {
-            snprintf(problem, sizeof(problem), "f.properties: line 3: unknown key \"%s\": did you mean %s?", cases[i].wrong,
+            snprintf(problem, sizeof(problem), "f.properties: line 3: unknown key \"%s\": did you mean %s?",
+                     cases[i].wrong,
                      cases[i].meant);
         } else {
             snprintf(problem, sizeof(problem), "f.properties: line 3: unknown key \"%s\"", cases[i].wrong);
@@ -202,11 +205,11 @@ static void keys_whose_absence_would_surprise_are_refused(void **state)
     struct fixture *fixture = *state;
 
     assert_node_refused(fixture, "ssl.keystore.location=/k",
-                        "f.properties: line 3: ssl.keystore.location: TLS is not in this version: connections are plain "
-                        "text");
+                        "f.properties: line 3: ssl.keystore.location: TLS is not in this version: connections are "
+                        "plain text");
     assert_node_refused(fixture, "authorizer.class.name=x",
-                        "f.properties: line 3: authorizer.class.name: access control is not in this version: every client "
-                        "may do everything");
+                        "f.properties: line 3: authorizer.class.name: access control is not in this version: every "
+                        "client may do everything");
     assert_node_refused(fixture, "broker.id=1", "f.properties: line 3: broker.id: Kafka's old name: write node.id");
 }
 
@@ -219,7 +222,8 @@ static void harmless_keys_are_accepted_with_one_warning(void **state)
     assert_node(fixture, NODE_FILE "num.network.threads=3\nnum.io.threads=8\noffsets.topic.replication.factor=1\n"
                                    "broker.session.timeout.ms=5s\n");
     assert_int_equal(config_warning_count(fixture->config), 3);
-    assert_string_equal(config_warning_at(fixture->config, 0), "keys of Kafka that have no effect here: num.network.threads, "
+    assert_string_equal(config_warning_at(fixture->config, 0),
+                        "keys of Kafka that have no effect here: num.network.threads, "
                                                                "num.io.threads, offsets.topic.replication.factor");
     assert_string_equal(config_warning_at(fixture->config, 1),
                         "keys of the other program, not used by this one: broker.session.timeout.ms");
@@ -260,7 +264,8 @@ static void advertised_listeners_belong_to_listeners(void **state)
 {
     struct fixture *fixture = *state;
 
-    assert_node_refused(fixture, "advertised.listeners=OUT://h:1", "advertised.listeners: OUT is not one of the listeners");
+    assert_node_refused(fixture, "advertised.listeners=OUT://h:1",
+                        "advertised.listeners: OUT is not one of the listeners");
     assert_node_refused(fixture, "advertised.listeners=PLAINTEXT://0.0.0.0:9092",
                         "advertised.listeners: PLAINTEXT needs a host and a port that clients can connect to");
     assert_node_refused(fixture, "advertised.listeners=PLAINTEXT://h:0",
@@ -290,8 +295,8 @@ static void roles_must_be_the_programs_own(void **state)
 
     assert_node(fixture, NODE_FILE "process.roles=broker\n");
     assert_node_refused(fixture, "process.roles=broker,controller",
-                        "process.roles: this program is a broker only; controllers run as millrace-controller and storage "
-                        "nodes as millrace-node, each with its own file");
+                        "process.roles: this program is a broker only; controllers run as millrace-controller and "
+                        "storage nodes as millrace-node, each with its own file");
 }
 
 static void directories_must_differ(void **state)
@@ -311,7 +316,8 @@ static void the_finer_unit_wins(void **state)
     assert_node(fixture, NODE_FILE "log.retention.hours=1\nlog.retention.minutes=2\nlog.roll.hours=3\n");
     assert_true(server_config_retention_ms(fixture->config) == 120000);
     assert_true(server_config_roll_ms(fixture->config) == 3 * 3600000);
-    assert_node(fixture, NODE_FILE "log.retention.ms=5\nlog.retention.minutes=2\nlog.roll.ms=7\nlog.roll.jitter.ms=8\n");
+    assert_node(fixture,
+                NODE_FILE "log.retention.ms=5\nlog.retention.minutes=2\nlog.roll.ms=7\nlog.roll.jitter.ms=8\n");
     assert_true(server_config_retention_ms(fixture->config) == 5);
     assert_true(server_config_roll_ms(fixture->config) == 7);
     assert_true(server_config_roll_jitter_ms(fixture->config) == 8);
@@ -368,7 +374,8 @@ static void a_heartbeat_must_fit_into_the_election_timeout(void **state)
     assert_controller_refused(*state,
                               "node.id=1\ncontroller.quorum.voters=1@a:9093\ncontroller.quorum.election.timeout.ms=1s\n"
                               "quorum.heartbeat.ms=501\n",
-                              "quorum.heartbeat.ms: 501 is more than half of controller.quorum.election.timeout.ms, 1000");
+                              "quorum.heartbeat.ms: 501 is more than half of controller.quorum.election.timeout.ms, "
+                              "1000");
 }
 
 static void a_wrong_cluster_id_is_refused(void **state)
@@ -404,8 +411,10 @@ static void printing_shows_values_and_sources(void **state)
     assert_node(fixture, NODE_FILE "broker.rack=a\\\\b\\u0007\n");
     config_print(fixture->config, &text);
     buffer_append(&text, "", 1);
-    assert_non_null(strstr((const char *)text.data, "\nnode.id=1                                                # file, line 1\n"));
-    assert_non_null(strstr((const char *)text.data, "\nnum.partitions=1                                         # default\n"));
+    assert_non_null(strstr((const char *)text.data,
+                           "\nnode.id=1                                                # file, line 1\n"));
+    assert_non_null(strstr((const char *)text.data,
+                           "\nnum.partitions=1                                         # default\n"));
     assert_non_null(strstr((const char *)text.data, "\nbroker.rack=a\\\\b\\u0007"));
     buffer_deinit(&text);
 }

@@ -181,8 +181,8 @@ static void nothing_gives_no_keys(void **state)
     assert_int_equal(fixture->properties.count, 0);
 }
 
-/* Every prefix of a text with all constructs is read or refused, never read beyond its end (the copies are exact, so the
- * sanitizer would see it). */
+/* Every prefix of a text with all constructs is read or refused, never read beyond its end (the copies are exact, so
+ * the sanitizer would see it). */
 static void every_prefix_is_survived(void **state)
 {
     struct fixture *fixture = *state;

@@ -99,7 +99,8 @@ static void a_line_in_logfmt_holds_time_level_event_and_fields(void **state)
     assert_int_equal(uuid_parse(STRING("AAAAAAAAAAAAAAAAAAAAAQ"), &id), STATUS_OK);
     options.from = "node-1";
     fixture_begin(fixture, &options);
-    trace_info("partition_opened", T_STRING("topic", STRING("hello")), T_INT("partition", -3), T_UINT("bytes", UINT64_MAX),
+    trace_info("partition_opened", T_STRING("topic", STRING("hello")), T_INT("partition", -3), T_UINT("bytes",
+                                                                                                      UINT64_MAX),
                T_BOOL("clean", true), T_DOUBLE("seconds", 0.25), T_UUID("id", id), T_STATUS("status", STATUS_NO_SPACE));
     assert_lines(fixture, "time=2026-11-21T15:42:10.123Z level=info from=node-1 event=partition_opened topic=hello "
                           "partition=-3 bytes=18446744073709551615 clean=true seconds=0.25 id=AAAAAAAAAAAAAAAAAAAAAQ "
@@ -159,7 +160,8 @@ static void bytes_that_are_no_utf8_become_the_replacement_character(void **state
     options.wall_ms = NULL;
     fixture_begin(fixture, &options);
     /* A lone continuation, an overlong slash, a surrogate, beyond U+10FFFF, a cut sequence. */
-    trace_info("e", T_TEXT("a", "\x80|\xc0\xaf|\xed\xa0\x80|\xf4\x90\x80\x80|\xe2\x82"), T_TEXT("ok", "\xf0\x9f\x98\x80"));
+    trace_info("e", T_TEXT("a", "\x80|\xc0\xaf|\xed\xa0\x80|\xf4\x90\x80\x80|\xe2\x82"), T_TEXT("ok",
+                                                                                                "\xf0\x9f\x98\x80"));
     assert_lines(fixture, "{\"level\":\"info\",\"event\":\"e\",\"a\":\"\\ufffd|\\ufffd\\ufffd|\\ufffd\\ufffd\\ufffd|"
                           "\\ufffd\\ufffd\\ufffd\\ufffd|\\ufffd\\ufffd\",\"ok\":\"\xf0\x9f\x98\x80\"}\n");
 }
@@ -187,12 +189,12 @@ static void fields_that_do_not_fit_are_left_out_and_the_line_says_so(void **stat
     struct trace_options options = fixture_options(fixture, TRACE_JSON);
     const char *end = "\\n\",\"last\":7,\"truncated\":true}\n";
     char text[TRACE_VALUE_MAX];
+    const struct string breaks = {text, sizeof(text)};
 
     memset(text, '\n', sizeof(text));
     options.wall_ms = NULL;
     fixture_begin(fixture, &options);
-    trace_info("e", T_STRING("a", ((struct string){text, sizeof(text)})), T_STRING("b", ((struct string){text, sizeof(text)})),
-               T_INT("last", 7));
+    trace_info("e", T_STRING("a", breaks), T_STRING("b", breaks), T_INT("last", 7));
     assert_true(fixture->lines.size <= TRACE_LINE_MAX);
     assert_memory_equal(fixture->lines.data + fixture->lines.size - strlen(end), end, strlen(end));
 }
@@ -318,7 +320,7 @@ static void lines_of_several_threads_stay_whole(void **state)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
     }
     buffer_append(&fixture->lines, "", 1);
-    for (char *line = strtok((char *)fixture->lines.data, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+    for (char *line = (char *)fixture->lines.data; *line != '\0'; line = strchr(line, '\n') + 1) {
         assert_memory_equal(line, "level=info event=parallel thread=", 33);
         count++;
     }
