@@ -106,9 +106,24 @@ static enum status listener_bind(const struct address *address, int *descriptor)
     return STATUS_OK;
 }
 
+/* Clients that know a name only by IPv4 are more than the other kind: of a name's addresses that family is tried first. */
+static void listener_prefer_ipv4(struct address *addresses, size_t count)
+{
+    for (size_t i = 1; i < count && addresses[0].as.any.sa_family != AF_INET; i++) {
+        if (addresses[i].as.any.sa_family == AF_INET) {
+            const struct address first = addresses[0];
+
+            addresses[0] = addresses[i];
+            addresses[i] = first;
+        }
+    }
+}
+
 /* All addresses that `host` may stand for, the ones to prefer first. */
 static enum status listener_addresses(const char *host, uint16_t port, struct address *addresses, size_t *count)
 {
+    enum status status;
+
     *count = 1;
     if (host[0] == '\0' || strcmp(host, "::") == 0) {
         /* One socket for both families, or IPv4 alone where the system has no IPv6. */
@@ -119,10 +134,12 @@ static enum status listener_addresses(const char *host, uint16_t port, struct ad
     if (address_parse(host, port, &addresses[0])) {
         return STATUS_OK;
     }
-    return address_resolve(host, port, addresses, LISTEN_ADDRESSES_MAX, count);
+    status = address_resolve(host, port, addresses, LISTEN_ADDRESSES_MAX, count);
+    listener_prefer_ipv4(addresses, *count);
+    return status;
 }
 
-/* Tries the addresses of one family, or of any, until one works. */
+/* Tries the addresses until one works; one that is in use is an answer, not a reason to listen elsewhere. */
 static enum status listener_bind_first(const struct address *addresses, size_t count, int *descriptor)
 {
     enum status status = STATUS_UNREACHABLE;

@@ -19,6 +19,7 @@ struct lane {
     unsigned started;
     unsigned threads_max;
     bool ending;
+    const char *name;   /* of its threads, for people who look at them */
     pthread_t threads[LANE_THREADS_MAX];
 };
 
@@ -67,7 +68,6 @@ static void *lane_run(void *context)
 /* One more thread, with the lane locked. Signals are for the loops: a worker has them blocked. */
 static void lane_start_thread(struct lane *lane)
 {
-    static const char *const name = "worker";
     pthread_t *thread = &lane->threads[lane->started];
     sigset_t all;
     sigset_t before;
@@ -78,7 +78,7 @@ static void lane_start_thread(struct lane *lane)
     error = pthread_create(thread, NULL, lane_run, lane);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (error == 0) {
-        pthread_setname_np(*thread, name);
+        pthread_setname_np(*thread, lane->name);
         lane->started++;
     }
     /* Fewer threads than wished are slower, none is the end: jobs would wait for ever. */
@@ -89,11 +89,14 @@ struct runtime_workers *runtime_workers_create(const unsigned threads[ENV_LANE_C
 {
     static const unsigned defaults[ENV_LANE_COUNT] = {
         [ENV_LANE_SYNC] = 4, [ENV_LANE_READ] = 2, [ENV_LANE_BACKGROUND] = 2};
+    static const char *const names[ENV_LANE_COUNT] = {
+        [ENV_LANE_SYNC] = "sync", [ENV_LANE_READ] = "read", [ENV_LANE_BACKGROUND] = "background"};
     struct runtime_workers *workers = memory_alloc_zero(1, sizeof(*workers));
 
     for (int i = 0; i < ENV_LANE_COUNT; i++) {
         struct lane *lane = &workers->lanes[i];
 
+        lane->name = names[i];
         lane->threads_max = threads != NULL ? threads[i] : defaults[i];
         ASSERT(lane->threads_max > 0);
         ASSERT(lane->threads_max <= LANE_THREADS_MAX);

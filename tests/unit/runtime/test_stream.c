@@ -558,6 +558,26 @@ static void an_empty_host_listens_on_all_interfaces(void **state)
     }
 }
 
+static void a_name_can_be_listened_on(void **state)
+{
+    struct world *world = *state;
+    struct listener *listener;
+    struct end server;
+    struct end client;
+
+    end_init(&server, world, 10);
+    end_init(&client, world, 10);
+    assert_int_equal(net_listen(world->env->net, "localhost", 0, accept_end, &server, &listener), STATUS_OK);
+    client.stream = net_connect(world->env->net, "127.0.0.1", listener_port(listener), &end_handler, &client);
+    end_send(&client, "x", 1);
+    server.stop_at = 1;
+    world_run(world);
+    assert_int_equal(net_listen(world->env->net, "256.1.1.1", 0, accept_end, &server, &listener), STATUS_UNREACHABLE);
+    runtime_loop_drain(world->loop);
+    end_deinit(&server);
+    end_deinit(&client);
+}
+
 static void ipv6_addresses_are_shown_in_brackets(void **state)
 {
     struct world *world = *state;
@@ -935,6 +955,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(connecting_streams_can_be_closed, world_open, world_close),
         cmocka_unit_test_setup_teardown(a_name_is_resolved_and_early_sends_arrive, world_open, world_close),
         cmocka_unit_test_setup_teardown(an_empty_host_listens_on_all_interfaces, world_open, world_close),
+        cmocka_unit_test_setup_teardown(a_name_can_be_listened_on, world_open, world_close),
         cmocka_unit_test_setup_teardown(ipv6_addresses_are_shown_in_brackets, world_open, world_close),
         cmocka_unit_test_setup_teardown(a_port_in_use_is_refused, world_open, world_close),
         cmocka_unit_test_setup_teardown(the_peers_end_and_reset_are_told_apart, world_open, world_close),
