@@ -3,11 +3,17 @@
 #
 #   deploy/packages.sh build     what ./start needs: compiler, libraries, cmake
 #   deploy/packages.sh check     what ./check needs beside that: clang, cmocka, clients and their toolchains
+#   deploy/packages.sh list build|check     only names those that are missing
+#   deploy/packages.sh count build|check    only says how many are needed
 #
 # The Raft library comes from bookworm-backports (bookworm's own 0.15.0 loses committed entries, see
 # docs/decisions/); on trixie and later it is in main. Exit status 0: everything is there.
 set -eu
 
+only=
+case "${1:-}" in
+list | count) only=$1; shift ;;
+esac
 what=${1:-build}
 build="gcc make cmake ninja-build pkg-config python3 libuv1-dev libraft-dev libisal-dev zlib1g-dev liblz4-dev libzstd-dev libsnappy-dev"
 check="clang libclang-rt-14-dev libcmocka-dev kcat ca-certificates python3-venv default-jdk-headless maven golang-go git iproute2"
@@ -20,7 +26,7 @@ esac
 case "$what" in
 build) wanted=$build ;;
 check) wanted="$build $check" ;;
-*) echo "usage: deploy/packages.sh build|check" >&2; exit 2 ;;
+*) echo "usage: deploy/packages.sh [list|count] build|check" >&2; exit 2 ;;
 esac
 
 installed() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q '^install ok installed'; }
@@ -41,6 +47,10 @@ missing=
 for package in $wanted; do
     satisfied "$package" || missing="$missing $package"
 done
+case "$only" in
+list) echo $missing; exit 0 ;;
+count) echo "$wanted" | wc -w; exit 0 ;;
+esac
 if [ -z "$missing" ]; then
     echo "packages: all present"
     exit 0

@@ -321,8 +321,9 @@ static enum status config_read_environment(struct config *config, char *const *e
         const struct string name = {*environment, equals != NULL ? (size_t)(equals - *environment) : 0};
         const char *key;
 
-        if (strncmp(*environment, ENVIRONMENT_PREFIX, strlen(ENVIRONMENT_PREFIX)) != 0 || equals == NULL) {
-            continue;
+        if (strncmp(*environment, ENVIRONMENT_PREFIX, strlen(ENVIRONMENT_PREFIX)) != 0 || equals == NULL ||
+            string_is(name, "MILLRACE_BOOTSTRAP") || string_is(name, "MILLRACE_CONTROLLERS")) {
+            continue; /* the last two tell the command line where the cluster is */
         }
         key = environment_key(config, name);
         if (key == NULL) {

@@ -23,7 +23,7 @@ static const char *const durabilities[] = {"fsync", "interval", "memory", NULL};
 
 static const struct config_definition identity_rows[] = {
     CONFIG_INT32("node.id", PLAIN, REQUIRED, NULL, 0, INT32_MAX,
-                 "The number of this server; every storage node and controller of a cluster has its own."),
+                 "The number of this server; no other storage node (or other controller) of the cluster has the same."),
     CONFIG_LIST("process.roles", NONE, NULL, process_roles, NULL,
                 "May say what the program is anyway: broker for a storage node, controller for a controller."),
     CONFIG_TEXT("cluster.id", OWN, NULL, NULL,

@@ -216,7 +216,7 @@ static void keys_whose_absence_would_surprise_are_refused(void **state)
 static void harmless_keys_are_accepted_with_one_warning(void **state)
 {
     struct fixture *fixture = *state;
-    char *environment[] = {"MILLRACE_LOG_DRIS=/x", NULL};
+    char *environment[] = {"MILLRACE_BOOTSTRAP=localhost:9092", "MILLRACE_LOG_DRIS=/x", "MILLRACE_", NULL};
 
     fixture->inputs.environment = environment;
     assert_node(fixture, NODE_FILE "num.network.threads=3\nnum.io.threads=8\noffsets.topic.replication.factor=1\n"
