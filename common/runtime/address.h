@@ -25,10 +25,12 @@ struct address {
 
 /* False if `host` is not a numeric address. */
 bool address_parse(const char *host, uint16_t port, struct address *address);
-/* Looks the name up; blocks. At most `max` addresses in the system's order of preference. STATUS_UNREACHABLE if there is
- * none. */
-MUST_USE enum status address_resolve(const char *host, uint16_t port, struct address *addresses, size_t max, size_t *count);
-/* "1.2.3.4:5" or "[::1]:5"; an IPv4 address inside an IPv6 one is shown as IPv4. `text` has room for ADDRESS_TEXT_MAX. */
+/* Looks the name up; blocks. At most `max` addresses in the system's order of preference. STATUS_UNREACHABLE if
+ * there is none. */
+MUST_USE enum status address_resolve(const char *host, uint16_t port, struct address *addresses, size_t max,
+                                     size_t *count);
+/* "1.2.3.4:5" or "[::1]:5"; an IPv4 address inside an IPv6 one is shown as IPv4. `text` has room for
+ * ADDRESS_TEXT_MAX. */
 void address_format(const struct address *address, char *text);
 /* Same family, address and port. */
 bool address_equal(const struct address *a, const struct address *b);

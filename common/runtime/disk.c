@@ -1,5 +1,5 @@
-/* Files and directories by Linux calls. Stateless: one table of calls for all loops and workers. A file is its descriptor
- * and a count. Interrupted calls are repeated; short writes go on where they stopped. */
+/* Files and directories by Linux calls. Stateless: one table of calls for all loops and workers. A file is its
+ * descriptor and a count. Interrupted calls are repeated; short writes go on where they stopped. */
 #include "common/runtime/loop.h"
 
 #include "common/base/assert.h"
@@ -300,8 +300,9 @@ static enum status disk_space_path(struct disk *disk, const char *path, struct d
     return STATUS_OK;
 }
 
-/* A lock of the open file description: it excludes other openings in this process too, is not lost when an unrelated
- * descriptor of the file is closed, and conflicts with the record locks that Java's FileLock (so Kafka's .lock) takes. */
+/* A lock of the open file description: it excludes other openings in this process too, is not lost when an
+ * unrelated descriptor of the file is closed, and conflicts with the record locks that Java's FileLock (so Kafka's
+ * .lock) takes. */
 static enum status disk_lock_path(struct disk *disk, const char *path, struct file **file)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};

@@ -48,7 +48,8 @@ static void listener_watch(void *context)
 static bool accept_error_is_of_peer(int error)
 {
     return error == ECONNABORTED || error == EINTR || error == EPROTO || error == EPERM || error == ENETDOWN ||
-           error == ENOPROTOOPT || error == EHOSTDOWN || error == ENONET || error == EHOSTUNREACH || error == ENETUNREACH;
+           error == ENOPROTOOPT || error == EHOSTDOWN || error == ENONET || error == EHOSTUNREACH ||
+           error == ENETUNREACH;
 }
 
 static void listener_handle(struct turn_event *event)
@@ -106,7 +107,8 @@ static enum status listener_bind(const struct address *address, int *descriptor)
     return STATUS_OK;
 }
 
-/* Clients that know a name only by IPv4 are more than the other kind: of a name's addresses that family is tried first. */
+/* Clients that know a name only by IPv4 are more than the other kind: of a name's addresses that family is tried
+ * first. */
 static void listener_prefer_ipv4(struct address *addresses, size_t count)
 {
     for (size_t i = 1; i < count && addresses[0].as.any.sa_family != AF_INET; i++) {
@@ -128,8 +130,10 @@ static enum status listener_addresses(const char *host, uint16_t port, struct ad
     if (host[0] == '\0' || strcmp(host, "::") == 0) {
         /* One socket for both families, or IPv4 alone where the system has no IPv6. */
         *count = 2;
-        return address_parse("::", port, &addresses[0]) && address_parse("0.0.0.0", port, &addresses[1]) ? STATUS_OK
-                                                                                                        : STATUS_INVALID;
+        if (!address_parse("::", port, &addresses[0]) || !address_parse("0.0.0.0", port, &addresses[1])) {
+            return STATUS_INVALID;
+        }
+        return STATUS_OK;
     }
     if (address_parse(host, port, &addresses[0])) {
         return STATUS_OK;

@@ -1,7 +1,8 @@
 /* What the files of this folder know of each other's loop. Private to common/runtime.
  *
- * libuv collects, we handle: callbacks of libuv only queue a turn event on `ready`; users' handlers run after uv_run has
- * returned, when the time of the turn is fixed. So a handler may close anything without pulling it away under libuv. */
+ * libuv collects, we handle: callbacks of libuv only queue a turn event on `ready`; users' handlers run after
+ * uv_run has returned, when the time of the turn is fixed. So a handler may close anything without pulling it away
+ * under libuv. */
 #ifndef RUNTIME_LOOP_H
 #define RUNTIME_LOOP_H
 

@@ -1,15 +1,15 @@
 /* Mail between threads: messages from other loops, finished jobs from workers.
  *
- * An inbox is a stack that any thread pushes to with one compare-and-swap and that the loop empties with one exchange; the
- * loop turns the links round, so what one sender posted comes out in order.
+ * An inbox is a stack that any thread pushes to with one compare-and-swap and that the loop empties with one
+ * exchange; the loop turns the links round, so what one sender posted comes out in order.
  *
  * A wake-up is a system call, so it is made only for a loop that sleeps. Both sides first write and then read, all
  * sequentially consistent:
  *
  *     sender: push, then read `sleeping`            loop: set `sleeping`, then look into the inboxes
  *
- * One of them must see the other's write, so mail and sleep cannot miss each other. Of several senders only the one that
- * takes `sleeping` back wakes the loop. */
+ * One of them must see the other's write, so mail and sleep cannot miss each other. Of several senders only the one
+ * that takes `sleeping` back wakes the loop. */
 #include "common/runtime/loop.h"
 
 #include "common/base/assert.h"

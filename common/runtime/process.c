@@ -60,7 +60,8 @@ static void signal_closed(uv_handle_t *handle)
     memory_free(handle->data);
 }
 
-enum status runtime_on_signal(struct runtime_loop *loop, int signal_number, void (*callback)(void *context), void *context)
+enum status runtime_on_signal(struct runtime_loop *loop, int signal_number, void (*callback)(void *context),
+                              void *context)
 {
     struct signal_watch *watch = memory_alloc_zero(1, sizeof(*watch));
 

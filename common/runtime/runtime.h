@@ -1,5 +1,5 @@
-/* The real world behind common/env: event loops on libuv, worker threads, sockets and files of Linux. Programs create their
- * loops here, everything above sees only `struct env`.
+/* The real world behind common/env: event loops on libuv, worker threads, sockets and files of Linux. Programs
+ * create their loops here, everything above sees only `struct env`.
  *
  *     workers = runtime_workers_create(NULL);              one pool of lanes per process
  *     loop = runtime_loop_create(&(struct runtime_options){.workers = workers});
@@ -25,8 +25,8 @@ struct runtime_workers;
 
 struct runtime_options {
     struct runtime_workers *workers; /* shared by the loops of a process; outlives them */
-    /* How long to poll for events without sleeping after a turn that had work. 0: sleep at once. The loop stops doing so
-     * by itself while work comes less often than once a millisecond, so an idle process costs nothing. */
+    /* How long to poll for events without sleeping after a turn that had work. 0: sleep at once. The loop stops
+     * doing so by itself while work comes less often than once a millisecond, so an idle process costs nothing. */
     uint32_t busy_poll_us;
 };
 
@@ -36,7 +36,8 @@ struct runtime_workers *runtime_workers_create(const unsigned threads[ENV_LANE_C
 /* Finishes what was submitted, then ends the threads. All loops must be gone. */
 void runtime_workers_destroy(struct runtime_workers *workers);
 
-/* A loop that does not run yet. NULL if the system has no descriptors left for it. Also makes the process ignore SIGPIPE. */
+/* A loop that does not run yet. NULL if the system has no descriptors left for it. Also makes the process ignore
+ * SIGPIPE. */
 struct runtime_loop *runtime_loop_create(const struct runtime_options *options);
 /* Drains, then frees. The loop must not be running; nobody may post to it any more. */
 void runtime_loop_destroy(struct runtime_loop *loop);
@@ -47,8 +48,9 @@ struct env *runtime_loop_env(struct runtime_loop *loop);
 /* Takes turns on the calling thread until env_stop. May be called again afterwards. */
 void runtime_loop_run(struct runtime_loop *loop);
 
-/* Closes the listeners and streams that are still open, waits for submitted jobs, delivers messages, and returns when no
- * callback is outstanding. Timers do not fire. Call it when the loop has ended and the owners of all that still exist. */
+/* Closes the listeners and streams that are still open, waits for submitted jobs, delivers messages, and returns
+ * when no callback is outstanding. Timers do not fire. Call it when the loop has ended and the owners of all that
+ * still exist. */
 void runtime_loop_drain(struct runtime_loop *loop);
 
 /* Runs the loop on a thread of its own, named "loop". STATUS_BUSY if the system refuses the thread. */

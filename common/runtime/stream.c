@@ -1,11 +1,11 @@
 /* TCP streams: libuv tells when a socket is ready, receiving and sending are our own calls.
  *
- * Receiving: recv straight into the handler's space. A receive that did not fill its space emptied the socket, so the usual
- * turn costs one call. A stream stops after RECEIVES_PER_TURN or RECEIVE_BYTES_PER_TURN: the socket stays readable and its
- * turn comes again after the others'.
+ * Receiving: recv straight into the handler's space. A receive that did not fill its space emptied the socket, so
+ * the usual turn costs one call. A stream stops after RECEIVES_PER_TURN or RECEIVE_BYTES_PER_TURN: the socket stays
+ * readable and its turn comes again after the others'.
  *
- * Back-pressure is lazy: a handler without space only sets `paused`. Most resume before more bytes come; only an event that
- * finds the stream paused takes the socket out of epoll.
+ * Back-pressure is lazy: a handler without space only sets `paused`. Most resume before more bytes come; only an
+ * event that finds the stream paused takes the socket out of epoll.
  *
  * Sending: sends queue up in `sends` and are written in the flush phase of the turn,
  *
@@ -14,8 +14,8 @@
  *      '---------' '---'  '----------------------' '---'
  *       sendmsg    sendfile        sendmsg          sendfile
  *
- * where sendmsg carries MSG_MORE if a file part follows, so that a header and its records share packets. When the system
- * takes no more (`waiting`) only a writable event starts it again. */
+ * where sendmsg carries MSG_MORE if a file part follows, so that a header and its records share packets. When the
+ * system takes no more (`waiting`) only a writable event starts it again. */
 #include "common/runtime/stream.h"
 
 #include "common/base/assert.h"
@@ -30,7 +30,8 @@
 #define RECEIVE_BYTES_PER_TURN ((size_t)1024 * 1024)
 #define SEND_BYTES_PER_TURN ((size_t)2048 * 1024)
 #define SEND_VECTORS_MAX 256
-/* For the one array that is filled before it is read: clearing its 4 KiB for each write would cost as much as the gathering. */
+/* For the one array that is filled before it is read: clearing its 4 KiB for each write would cost as much as the
+ * gathering. */
 #define UNINITIALIZED __attribute__((uninitialized))
 
 /* How a write ended. */

@@ -68,7 +68,7 @@ static void timers_fire_in_order_and_not_early(void **state)
     assert_true(alarms[2].fired_ns - start_ns >= 5 * NS_PER_MS);
 }
 
-static void a_timer_can_be_restarted_from_its_own_callback_and_before(void **state)
+static void a_timer_can_be_restarted_also_from_its_callback(void **state)
 {
     struct world *world = *state;
     struct alarm first;
@@ -478,7 +478,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(timers_fire_in_order_and_not_early, world_open, world_close),
-        cmocka_unit_test_setup_teardown(a_timer_can_be_restarted_from_its_own_callback_and_before, world_open, world_close),
+        cmocka_unit_test_setup_teardown(a_timer_can_be_restarted_also_from_its_callback, world_open, world_close),
         cmocka_unit_test_setup_teardown(short_sleeps_are_precise, world_open, world_close),
         cmocka_unit_test_setup_teardown(hooks_queued_by_hooks_run_in_the_same_turn, world_open, world_close),
         cmocka_unit_test_setup_teardown(clocks_and_randomness_are_the_systems, world_open, world_close),

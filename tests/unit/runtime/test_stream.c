@@ -186,7 +186,8 @@ static void pair_open(struct pair *pair, struct world *world, size_t size)
 {
     end_init(&pair->server, world, size);
     end_init(&pair->client, world, size);
-    assert_int_equal(net_listen(world->env->net, "127.0.0.1", 0, accept_end, &pair->server, &pair->listener), STATUS_OK);
+    assert_int_equal(net_listen(world->env->net, "127.0.0.1", 0, accept_end, &pair->server, &pair->listener),
+                     STATUS_OK);
     pair->client.stream =
         net_connect(world->env->net, "127.0.0.1", listener_port(pair->listener), &end_handler, &pair->client);
     pair->client.stop_when_open = true;
@@ -247,7 +248,7 @@ static void an_echo_comes_back_byte_by_byte_the_same(void **state)
     memory_free(data);
 }
 
-static void a_handler_without_space_stops_reading_until_it_resumes(void **state)
+static void without_space_reading_stops_until_it_is_resumed(void **state)
 {
     struct world *world = *state;
     const size_t size = 100000;
@@ -923,7 +924,7 @@ static void refuse_all(void *context, struct net_accepted *accepted)
     listener_close(*listener);
 }
 
-static void a_refused_connection_ends_and_a_listener_may_close_in_accepted(void **state)
+static void a_refused_connection_ends(void **state)
 {
     struct world *world = *state;
     struct listener *listener;
@@ -942,7 +943,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_echo_comes_back_byte_by_byte_the_same, world_open, world_close),
-        cmocka_unit_test_setup_teardown(a_handler_without_space_stops_reading_until_it_resumes, world_open, world_close),
+        cmocka_unit_test_setup_teardown(without_space_reading_stops_until_it_is_resumed, world_open, world_close),
         cmocka_unit_test_setup_teardown(a_handler_may_resume_before_anyone_noticed_the_pause, world_open, world_close),
         cmocka_unit_test_setup_teardown(file_parts_and_memory_parts_arrive_in_order, world_open, world_close),
         cmocka_unit_test_setup_teardown(a_file_shorter_than_promised_closes_the_stream, world_open, world_close),
@@ -965,7 +966,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(hooks_run_before_the_sends_of_their_turn, world_open, world_close),
         cmocka_unit_test_setup_teardown(a_process_out_of_descriptors_rests_and_accepts_later, world_open, world_close),
         cmocka_unit_test_setup_teardown(an_accepted_connection_can_move_to_another_loop, world_open, world_close),
-        cmocka_unit_test_setup_teardown(a_refused_connection_ends_and_a_listener_may_close_in_accepted, world_open, world_close),
+        cmocka_unit_test_setup_teardown(a_refused_connection_ends, world_open, world_close),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* What the tests of the runtime share: a loop with a guard timer, so that a callback that never comes fails a test instead
- * of hanging it. */
+/* What the tests of the runtime share: a loop with a guard timer, so that a callback that never comes fails a test
+ * instead of hanging it. */
 #ifndef TESTS_RUNTIME_WORLD_H
 #define TESTS_RUNTIME_WORLD_H
 
