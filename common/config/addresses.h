@@ -14,7 +14,7 @@
 
 #define CONFIG_HOST_MAX 255
 #define CONFIG_LISTENERS_MAX 8
-#define CONFIG_VOTERS_MAX 9
+#define CONFIG_VOTERS_MAX 5
 
 struct config_address {
     struct string host; /* without brackets; may be empty for a listener */

@@ -27,7 +27,7 @@ static const struct config_definition rows[] = {
                  "How often recovery points are written: what is synced need not be scanned after a crash."),
     CONFIG_INT32("num.recovery.threads.per.data.dir", PLAIN, NONE, "2", 1, 64,
                  "Partitions of one directory that are opened at the same time at start."),
-    CONFIG_INT32("num.loops", PLAIN, OWN, "0", 0, 256, "Event loops, each on its own thread; 0: one per core."),
+    CONFIG_INT32("num.loops", PLAIN, OWN, "0", 0, 64, "Event loops, each on its own thread; 0: one per core."),
     CONFIG_INT32("busy.poll.us", US, OWN, "0", 0, 1000,
                  "How long a loop looks for work before it sleeps: less latency for more CPU time."),
     CONFIG_INT32("fetch.max.bytes", BYTES, NONE, "57671680", 1024, INT32_MAX, "The largest answer to a fetch."),

@@ -183,7 +183,7 @@ static void a_bad_value_is_refused_where_it_stands(void **state)
     fixture->inputs.environment = NULL;
     fixture->inputs.settings = settings;
     fixture->inputs.setting_count = 1;
-    assert_node_refused(fixture, "", "--set: num.loops: -1 is out of range: 0 to 256");
+    assert_node_refused(fixture, "", "--set: num.loops: -1 is out of range: 0 to 64");
     fixture->inputs.settings = no_value;
     assert_node_refused(fixture, "", "--set: \"num.loops\" is not key=value");
 }
