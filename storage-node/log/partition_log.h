@@ -52,6 +52,8 @@ MUST_USE enum status partition_log_open(struct disk *disk, const struct partitio
  * failed: the directory must be taken offline, the log refuses everything from then on. */
 void partition_log_attach(struct partition_log *log, struct env *env, struct file_cache *cache,
                           void (*failed)(void *context, enum status status), void *context);
+/* Takes the log from its loop, on that loop: partition_log_shutdown may then run in a job. It must be idle. */
+void partition_log_detach(struct partition_log *log);
 /* Frees the object; files stay. No sync may be in flight (partition_log_idle). */
 void partition_log_close(struct partition_log *log);
 bool partition_log_idle(const struct partition_log *log);
@@ -76,14 +78,18 @@ struct append_result {
  * `leader_epoch`, roll if the segment is full, queue for the turn's write. Borrows `batch` until partition_log_flush. */
 MUST_USE enum append_verdict partition_log_append(struct partition_log *log, struct space batch, int32_t leader_epoch,
                                                   struct append_result *result);
+/* For followers: appends one batch as the leader has it, with offsets and epoch. Producers are noted, never judged
+ * (KAFKA-6003). Borrows `batch` until partition_log_flush. OUT_OF_RANGE: it begins before log_end_offset. */
+MUST_USE enum status partition_log_append_copy(struct partition_log *log, struct bytes batch);
 /* Writes everything queued and updates indexes. On failure what was queued is gone and the log end offset is back at written_end:
  * STATUS_NO_SPACE leaves the log online (the file is cut back, the next append may succeed); any other failure takes it
  * offline. */
 MUST_USE enum status partition_log_flush(struct partition_log *log);
-bool partition_log_dirty(const struct partition_log *log); /* something is queued */
+bool partition_log_dirty(const struct partition_log *log); /* something is queued, or a failed append is still to be told */
 
 /* Asks for durability up to `offset` (exclusive). One fdatasync is in flight per log; whatever was written meanwhile
- * shares the next one. `done` runs on the loop, STATUS_IO if the log went offline. */
+ * shares the next one. `done` runs on the loop, at the end of a turn: STATUS_IO if the log went offline, STATUS_OUT_OF_RANGE if
+ * the offset was cut away by partition_log_truncate. */
 struct log_sync {
     struct list link;
     int64_t offset;
@@ -126,6 +132,8 @@ int64_t partition_log_start_offset(const struct partition_log *log);
 int64_t partition_log_end_offset(const struct partition_log *log);     /* next offset to be assigned */
 int64_t partition_log_written_end(const struct partition_log *log);    /* below: in the page cache, readable */
 int64_t partition_log_durable_end(const struct partition_log *log);    /* below: synced */
+uint64_t partition_log_cut_bytes(const struct partition_log *log); /* what partition_log_open cut off, 0: nothing */
+enum status partition_log_failure(const struct partition_log *log); /* STATUS_OK unless the log is offline */
 uint64_t partition_log_size(const struct partition_log *log);          /* bytes of all segment files */
 size_t partition_log_segment_count(const struct partition_log *log);
 struct uuid partition_log_topic_id(const struct partition_log *log);
@@ -133,10 +141,14 @@ struct uuid partition_log_topic_id(const struct partition_log *log);
 /* Moves the log start forward (DeleteRecords, retention). STATUS_OUT_OF_RANGE behind `high_watermark`. Segments wholly below are
  * deleted (renamed to .deleted, removed after file_delete_delay_ms). The owner checkpoints the new start. */
 MUST_USE enum status partition_log_delete_before(struct partition_log *log, int64_t offset, int64_t high_watermark);
-/* Cuts everything at and behind `offset` (followers, recovery tools). */
+/* Cuts everything at and behind `offset` (followers, recovery tools), in the middle of a batch that batch too. Blocks and
+ * syncs. Below log_start_offset it is partition_log_restart. The owner writes the recovery point checkpoint before it appends
+ * again: a recovery point above durable_end would let recovery trust what was never synced. */
 MUST_USE enum status partition_log_truncate(struct partition_log *log, int64_t offset);
+/* Deletes everything; the log is empty and begins at `offset`: for a follower whose leader has nothing that old. */
+MUST_USE enum status partition_log_restart(struct partition_log *log, int64_t offset);
 
-/* Periodic care, to be called about once a second or less, cheap when there is nothing to do: time-based roll, retention by time and size
+/* Periodic care, to be called about once a second or less often, cheap when there is nothing to do: time-based roll, retention by time and size
  * (never the active segment's unexpired data, nothing above high_watermark), interval flush, expiry of producers,
  * removal of .deleted files. True if log_start_offset moved. */
 bool partition_log_maintain(struct partition_log *log, int64_t now_ms, int64_t high_watermark);
@@ -148,7 +160,15 @@ char *partition_log_copy_directory(const struct partition_log *log);
 void partition_log_configure(struct partition_log *log, const struct log_config *config);
 const struct log_config *partition_log_config(const struct partition_log *log);
 
-/* For a clean stop: flush, sync, producer snapshot; blocking, in a job or at the end of the process. */
+/* Transactions (KIP-98). The first offset that read_committed must not pass: of the oldest transaction that is open, or whose
+ * marker is not below `high_watermark`. -1: none; the last stable offset is then the high watermark. */
+int64_t partition_log_first_unstable(struct partition_log *log, int64_t high_watermark);
+/* The aborted transactions that have records in [from, to). */
+MUST_USE enum status partition_log_aborted(struct partition_log *log, int64_t from, int64_t to,
+                                           void (*each)(void *context, int64_t producer_id, int64_t first_offset),
+                                           void *context);
+
+/* For a clean stop: flush, sync, producer snapshot; blocking. In a job only after partition_log_detach. */
 MUST_USE enum status partition_log_shutdown(struct partition_log *log);
 
 /* Deletes a partition's directory: rename to `TOPIC-N.<uuid>-delete` now (so that the name is free), files later in a job.
@@ -165,6 +185,8 @@ struct producer_view {
     int32_t last_sequence;
     int64_t last_timestamp_ms;
     int64_t last_offset;
+    int32_t coordinator_epoch;
+    int64_t txn_first_offset; /* -1: no open transaction */
 };
 void partition_log_producers(const struct partition_log *log,
                              void (*each)(void *context, const struct producer_view *producer), void *context);

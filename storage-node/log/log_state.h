@@ -1,0 +1,176 @@
+/* The inside of a partition's log, shared by the files that implement partition_log.h:
+ *
+ *     partition_log.c   lifecycle, queries, epochs
+ *     log_append.c      append, flush, roll
+ *     log_sync.c        durability, waiters, going offline
+ *     log_read.c        slices, time look-ups
+ *     log_truncate.c    cutting the end, starting over
+ *     retention.c       moving the start, periodic care
+ *     recovery.c        opening
+ *     transactions.c    first unstable offset, aborted transactions
+ *
+ * At rest a log takes sizeof(struct partition_log), one struct segment for each segment and its directory's name, and has no
+ * file open. */
+#ifndef LOG_LOG_STATE_H
+#define LOG_LOG_STATE_H
+
+#include "common/env/env.h"
+#include "storage-node/log/epoch_cache.h"
+#include "storage-node/log/partition_log.h"
+#include "storage-node/log/producer_state.h"
+#include "storage-node/log/segment.h"
+
+/* A batch that waits for the turn's write; its bytes are in `parts` at the same place. */
+struct queued_batch {
+    int64_t base_offset;
+    int64_t last_offset;
+    int64_t max_timestamp;
+};
+
+/* Where one of the last batches of the active segment lies; offsets relative to its base. */
+struct tail_batch {
+    int32_t base_offset;
+    int32_t last_offset;
+    uint32_t position;
+};
+#define TAIL_BATCHES 128
+
+/* The newest batches of the active segment without a gap, so that consumers at the end need no read to find their slice. */
+struct log_tail {
+    uint32_t first; /* place of the oldest in the ring */
+    uint32_t count;
+    struct tail_batch batches[TAIL_BATCHES];
+};
+
+/* Where a reader will go on: one for each of the last few. */
+struct read_hint {
+    int64_t segment; /* base offset; -1: unused */
+    int64_t offset;  /* of the batch at `position`, or behind a gap in front of it */
+    uint32_t position;
+};
+#define READ_HINTS 4
+
+/* A segment that was renamed to .deleted. */
+struct deleted_segment {
+    int64_t base_offset;
+    int64_t due_ms;
+};
+
+struct sync_job;
+
+struct partition_log {
+    struct log_files files;
+    struct env *env; /* NULL before partition_log_attach */
+    void (*failed)(void *context, enum status status);
+    void *failed_context;
+    struct log_config config;
+    struct uuid topic_id;
+    int32_t partition;
+    enum status failure;      /* not OK: offline for ever */
+    enum status turn_failure; /* not OK: this turn's appends are lost, the next turn may try again */
+    bool failure_told;
+    bool directory_dirty; /* names were made that are not synced */
+    bool epochs_dirty;    /* the epoch file is behind */
+    bool epochs_due;      /* and should be written even if nothing else is to be synced */
+    bool changed;         /* since it was opened: a clean stop has something to do */
+
+    int64_t log_start;
+    int64_t log_end;
+    int64_t written_end;
+    int64_t durable_end;
+
+    struct segment **segments; /* ascending, at least one; the last is active */
+    size_t segment_count;
+    size_t segment_capacity;
+    uint64_t sealed_size; /* bytes of all but the active one */
+
+    struct queued_batch *queued;
+    struct bytes *parts;
+    size_t queued_count;
+    size_t queued_capacity;
+    uint64_t queued_size;
+    struct log_tail *tail; /* NULL: nothing known */
+    struct read_hint hints[READ_HINTS];
+    uint32_t hint_next;
+
+    struct epoch_cache epochs;
+    struct producer_state producers;
+    int64_t snapshot_offset; /* of the newest .snapshot, OFFSET_NONE if there is none */
+    struct completed_transaction *completed; /* whose markers may still be above the high watermark, in log order */
+    size_t completed_count;
+    size_t completed_capacity;
+
+    struct sync_job *sync;  /* in flight, or NULL */
+    struct list waiters;    /* of struct log_sync, in order of arrival */
+    struct list finished;   /* of struct log_sync: `done` is due; offset LOG_SYNC_CUT for those that were cut away */
+    struct env_hook hook;   /* tells them */
+    int64_t sync_wanted;    /* a roll or flush.ms wants durability up to here */
+    int64_t dirty_since_ms; /* when bytes became unsynced; 0: all are synced */
+    int64_t append_ms;      /* wall clock of the last flush */
+    int64_t expired_ms;     /* wall clock of the last look for idle producers */
+
+    struct deleted_segment *deleted;
+    size_t deleted_count;
+    uint64_t cut_bytes; /* by recovery */
+};
+
+#define LOG_SYNC_CUT INT64_C(-1)
+
+static inline struct segment *log_active(const struct partition_log *log)
+{
+    return log->segments[log->segment_count - 1];
+}
+
+/* Wall clock of the loop; 0 without one. */
+int64_t log_now(const struct partition_log *log);
+/* Index of the segment that holds `offset`, or of the last one that begins before it; 0 if none does. */
+size_t log_segment_at(const struct partition_log *log, int64_t offset);
+void log_segments_push(struct partition_log *log, struct segment *segment);
+/* Forgets where batches were: after a roll, a cut. */
+void log_forget_places(struct partition_log *log);
+/* Frees log and parts without touching the disk. */
+void log_free(struct partition_log *log);
+
+/* True if this failure leaves the log usable once its cause is gone. */
+bool log_failure_passes(enum status status);
+/* Takes the log offline: what is queued is forgotten, waiters will hear of it. */
+void log_fail(struct partition_log *log, enum status status);
+
+/* Seals the active segment and starts a new one at log_end or, if `base_offset` is larger, there. Writes what is queued. */
+MUST_USE enum status log_roll(struct partition_log *log, int64_t base_offset);
+/* Adds an empty segment with its file. */
+MUST_USE enum status log_add_segment(struct partition_log *log, int64_t base_offset, int64_t now_ms);
+/* The time after which this segment rolls, jitter taken off. */
+int64_t log_segment_ms(const struct partition_log *log, const struct segment *segment);
+/* Notes a batch in the producer state. `batch` is needed whole if it is a control batch. */
+void log_note_producer(struct partition_log *log, const struct batch_header *header, struct bytes batch,
+                       int64_t base_offset, int64_t now_ms);
+/* Writes OFFSET.snapshot, unsynced. */
+MUST_USE enum status log_write_snapshot(struct partition_log *log, int64_t offset);
+
+/* Starts a sync if someone wants one and none is in flight. */
+void log_sync_start(struct partition_log *log);
+/* The end moved back to `offset`: nobody is told that more is durable. */
+void log_sync_cut(struct partition_log *log, int64_t offset);
+/* The turn-end hook: runs what finished. */
+void log_hook_run(void *context);
+/* Writes the epoch file now if it is behind. */
+MUST_USE enum status log_write_epochs(struct partition_log *log);
+
+/* Takes segments [first, first + count) off the log: files renamed to .deleted, to be removed when `due_ms` has come. */
+MUST_USE enum status log_delete_segments(struct partition_log *log, size_t first, size_t count, int64_t due_ms);
+/* Rebuilds the producer state from the newest usable snapshot at or below `snapshot_max` and the batches behind it. Snapshots
+ * behind log_end are removed, others only if no segment begins there and a newer one exists. */
+MUST_USE enum status log_load_producers(struct partition_log *log, int64_t now_ms, int64_t snapshot_max);
+
+/* Removes all snapshots behind `offset`, -1 for all. */
+MUST_USE enum status log_remove_snapshots(struct partition_log *log, int64_t offset);
+
+/* A marker that is written now ended this transaction. */
+void log_transaction_completed(struct partition_log *log, const struct completed_transaction *completed);
+/* Writes aborted ones with markers in [from, to) to the index of the segment that begins at `base_offset`. */
+MUST_USE enum status log_write_aborted(struct partition_log *log, int64_t base_offset, int64_t from, int64_t to);
+/* Forgets completed transactions whose markers lie at or behind `offset`. */
+void log_transactions_cut(struct partition_log *log, int64_t offset);
+
+#endif

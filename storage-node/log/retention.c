@@ -1,0 +1,304 @@
+/* Moving the start of the log forward, and the periodic care that goes with it. What is deleted goes in two steps: renamed at
+ * once, so that a start finds no half of it, and removed after file.delete.delay.ms by a worker, because removing a large
+ * file may block and a consumer may still read from it. */
+#include "storage-node/log/log_state.h"
+
+#include "common/base/assert.h"
+#include "common/base/memory.h"
+#include "common/env/disk.h"
+
+#define DELETED ".deleted"
+/* Looking for idle producers walks all of them. */
+#define EXPIRY_PAUSE_MS 60000
+/* Without an append for so long a log counts as resting. */
+#define REST_AFTER_MS 1000
+
+/* Removes what is left of one segment. Carries all it needs: the log may be gone when it ends. */
+struct removal_job {
+    struct env_job job;
+    struct log_files files; /* with a directory name of its own */
+    int64_t base_offset;
+};
+
+static enum status segment_rename_parts(const struct log_files *files, int64_t base_offset)
+{
+    for (int part = SEGMENT_LOG; part <= SEGMENT_TXN_INDEX; part++) {
+        char from[DISK_PATH_MAX];
+        char to[DISK_PATH_MAX];
+        enum status status;
+
+        segment_path(files, base_offset, (enum segment_part)part, "", from);
+        segment_path(files, base_offset, (enum segment_part)part, DELETED, to);
+        status = disk_rename(files->disk, from, to);
+        if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
+            return status;
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status log_delete_segment(struct partition_log *log, size_t at, int64_t due_ms)
+{
+    struct segment *segment = log->segments[at];
+    const int64_t base_offset = segment->base_offset;
+    char snapshot[DISK_PATH_MAX];
+    enum status status;
+
+    segment_path(&log->files, base_offset, SEGMENT_SNAPSHOT, "", snapshot);
+    status = segment_rename_parts(&log->files, base_offset);
+    if (status == STATUS_OK && base_offset != log->log_end) {
+        status = disk_remove(log->files.disk, snapshot);
+        status = status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    log->deleted = memory_resize(log->deleted, log->deleted_count + 1, sizeof(*log->deleted));
+    log->deleted[log->deleted_count++] = (struct deleted_segment){.base_offset = base_offset, .due_ms = due_ms};
+    segment_destroy(&log->files, segment);
+    memmove(&log->segments[at], &log->segments[at + 1], (log->segment_count - at - 1) * sizeof(struct segment *));
+    log->segment_count--;
+    return STATUS_OK;
+}
+
+enum status log_delete_segments(struct partition_log *log, size_t first, size_t count, int64_t due_ms)
+{
+    enum status status = STATUS_OK;
+
+    ASSERT(first + count <= log->segment_count);
+    /* At the front the oldest goes first, at the end the newest: whatever a crash leaves has no hole. */
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        status = log_delete_segment(log, first == 0 ? 0 : first + count - 1 - i, due_ms);
+    }
+    log->sealed_size = 0;
+    for (size_t i = 0; i + 1 < log->segment_count; i++) {
+        log->sealed_size += log->segments[i]->size;
+    }
+    log->directory_dirty = true;
+    log_forget_places(log);
+    return status;
+}
+
+static void removal_work(struct env_job *env_job)
+{
+    struct removal_job *job = CONTAINER_OF(env_job, struct removal_job, job);
+
+    for (int part = SEGMENT_LOG; part <= SEGMENT_TXN_INDEX; part++) {
+        char path[DISK_PATH_MAX];
+
+        segment_path(&job->files, job->base_offset, (enum segment_part)part, DELETED, path);
+        if (disk_remove(job->files.disk, path) != STATUS_OK) {
+            continue; /* not there, or the next start removes it */
+        }
+    }
+}
+
+static void removal_done(struct env_job *env_job)
+{
+    struct removal_job *job = CONTAINER_OF(env_job, struct removal_job, job);
+
+    memory_free(job->files.directory);
+    memory_free(job);
+}
+
+static void log_remove_deleted(struct partition_log *log, int64_t now_ms)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < log->deleted_count; i++) {
+        const struct deleted_segment deleted = log->deleted[i];
+        struct removal_job *job;
+
+        if (deleted.due_ms > now_ms || log->env == NULL) {
+            log->deleted[kept++] = deleted;
+            continue;
+        }
+        job = memory_alloc_zero(1, sizeof(*job));
+        job->job.work = removal_work;
+        job->job.done = removal_done;
+        job->files.disk = log->files.disk;
+        job->files.directory = memory_copy_text(log->files.directory, strlen(log->files.directory));
+        job->base_offset = deleted.base_offset;
+        env_submit(log->env, ENV_LANE_BACKGROUND, &job->job);
+    }
+    log->deleted_count = kept;
+    if (kept == 0) {
+        memory_free(log->deleted);
+        log->deleted = NULL;
+    }
+}
+
+/* Deletes the first `count` segments; if that is all of them, a new one begins behind them first. */
+static enum status log_delete_oldest(struct partition_log *log, size_t count, int64_t now_ms)
+{
+    enum status status = STATUS_OK;
+
+    if (count == log->segment_count) {
+        status = log_roll(log, log->log_end);
+    }
+    if (status == STATUS_OK) {
+        status = log_delete_segments(log, 0, count, now_ms + log->config.file_delete_delay_ms);
+    }
+    return status;
+}
+
+static void log_move_start(struct partition_log *log, int64_t offset)
+{
+    if (offset > log->log_start) {
+        log->log_start = offset;
+        if (epoch_cache_delete_before(&log->epochs, offset)) {
+            log->epochs_dirty = true;
+        }
+    }
+}
+
+enum status partition_log_delete_before(struct partition_log *log, int64_t offset, int64_t high_watermark)
+{
+    enum status status = STATUS_OK;
+    size_t count = 0;
+
+    if (log->failure != STATUS_OK) {
+        return log->failure;
+    }
+    if (offset > high_watermark || offset > log->written_end) {
+        return STATUS_OUT_OF_RANGE;
+    }
+    log_move_start(log, offset);
+    while (count + 1 < log->segment_count && log->segments[count + 1]->base_offset <= log->log_start) {
+        count++;
+    }
+    if (count > 0) {
+        status = log_delete_oldest(log, count, log_now(log));
+    }
+    if (status != STATUS_OK && !log_failure_passes(status)) {
+        log_fail(log, status);
+    }
+    return status;
+}
+
+/* When nothing tells a segment's age by its records, its file does. */
+static int64_t segment_newest_ms(const struct segment *segment)
+{
+    return segment->max_timestamp > TIMESTAMP_NONE ? segment->max_timestamp : segment->created_ms;
+}
+
+/* How many of the oldest segments retention lets go of. */
+static size_t log_expired_count(const struct partition_log *log, int64_t now_ms, int64_t high_watermark)
+{
+    const struct log_config *config = &log->config;
+    uint64_t size = partition_log_size(log);
+    bool by_size = config->delete_old && config->retention_bytes >= 0;
+    size_t count = 0;
+
+    for (; count < log->segment_count; count++) {
+        const struct segment *segment = log->segments[count];
+        const bool old = config->delete_old && config->retention_ms >= 0 &&
+                         now_ms - segment_newest_ms(segment) > config->retention_ms;
+        const bool below_start = segment->end_offset <= log->log_start;
+
+        by_size = by_size && size >= segment->size && size - segment->size >= (uint64_t)config->retention_bytes;
+        if (segment->size == 0 || segment->end_offset > high_watermark || !(old || by_size || below_start)) {
+            break;
+        }
+        size -= segment->size;
+    }
+    return count;
+}
+
+static void log_retain(struct partition_log *log, int64_t now_ms, int64_t high_watermark)
+{
+    const size_t count = log_expired_count(log, now_ms, high_watermark);
+    const int64_t start = count > 0 ? log->segments[count - 1]->end_offset : log->log_start;
+    enum status status;
+
+    if (count == 0) {
+        return;
+    }
+    status = log_delete_oldest(log, count, now_ms);
+    if (status == STATUS_OK) {
+        log_move_start(log, start);
+    } else if (!log_failure_passes(status)) {
+        log_fail(log, status);
+    }
+}
+
+/* A segment that is old enough is closed also if nothing is appended: retention and compaction want it. */
+static void log_roll_aged(struct partition_log *log, int64_t now_ms)
+{
+    const struct segment *segment = log_active(log);
+
+    if (segment->size > 0 && now_ms - segment->created_ms > log_segment_ms(log, segment)) {
+        const enum status status = log_roll(log, log->log_end);
+
+        if (status != STATUS_OK && !log_failure_passes(status)) {
+            log_fail(log, status);
+        }
+    }
+}
+
+/* A partition at rest gives back what only helps a busy one. */
+static void log_rest(struct partition_log *log, int64_t now_ms)
+{
+    struct segment *segment = log_active(log);
+
+    if (now_ms - log->append_ms < REST_AFTER_MS || log->queued_count > 0 || log->tail == NULL) {
+        return;
+    }
+    if (index_file_write(&log->files, &segment->offsets.file) != STATUS_OK ||
+        index_file_write(&log->files, &segment->times.file) != STATUS_OK) {
+        return; /* entries keep waiting in memory */
+    }
+    file_cache_drop(log->files.cache, &segment->offsets.file.slot);
+    file_cache_drop(log->files.cache, &segment->times.file.slot);
+    memory_free(log->tail);
+    memory_free(log->queued);
+    memory_free(log->parts);
+    log->tail = NULL;
+    log->queued = NULL;
+    log->parts = NULL;
+    log->queued_capacity = 0;
+    if (log->completed_count == 0) {
+        memory_free(log->completed);
+        log->completed = NULL;
+        log->completed_capacity = 0;
+    }
+}
+
+static void log_expire_producers(struct partition_log *log, int64_t now_ms)
+{
+    const int64_t expiry_ms = log->config.producer_expiry_ms;
+    const int64_t pause_ms = expiry_ms < EXPIRY_PAUSE_MS ? expiry_ms : EXPIRY_PAUSE_MS;
+
+    if (expiry_ms < 0 || log->producers.producers.count == 0 || now_ms - log->expired_ms < pause_ms) {
+        return;
+    }
+    log->expired_ms = now_ms;
+    producer_state_expire(&log->producers, now_ms, expiry_ms);
+}
+
+bool partition_log_maintain(struct partition_log *log, int64_t now_ms, int64_t high_watermark)
+{
+    const int64_t start = log->log_start;
+
+    if (log->failure != STATUS_OK || log->queued_count > 0) {
+        return false;
+    }
+    log_roll_aged(log, now_ms);
+    if (log->failure == STATUS_OK) {
+        log_retain(log, now_ms, high_watermark);
+    }
+    if (log->failure != STATUS_OK) {
+        return log->log_start != start;
+    }
+    log_expire_producers(log, now_ms);
+    if (log->deleted_count > 0) {
+        log_remove_deleted(log, now_ms);
+    }
+    if (log->written_end > log->durable_end && now_ms - log->dirty_since_ms >= log->config.flush_ms) {
+        log->sync_wanted = log->written_end;
+    }
+    log_rest(log, now_ms);
+    log->epochs_due = log->epochs_dirty;
+    log_sync_start(log);
+    return log->log_start != start;
+}
