@@ -39,19 +39,6 @@ static const struct config_definition rows[] = {
                  "How long the node tries to register before it gives up and exits."),
     CONFIG_BOOLEAN("controlled.shutdown.enable", NONE, "true",
                    "On SIGTERM hand leadership to other replicas before going."),
-    CONFIG_INT64("replica.lag.time.max.ms", MS, NONE, "30000", 1, INT64_MAX / 1000000,
-                 "A follower that has not caught up for this long leaves the in-sync replicas."),
-    CONFIG_INT32("replica.fetch.wait.max.ms", MS, NONE, "500", 1, INT32_MAX,
-                 "How long a leader may hold a follower's fetch when there is nothing new."),
-    CONFIG_INT32("replica.fetch.min.bytes", BYTES, NONE, "1", 1, INT32_MAX, "Bytes a follower's fetch waits for."),
-    CONFIG_INT32("replica.fetch.max.bytes", BYTES, NONE, "1048576", 0, INT32_MAX,
-                 "Bytes of one partition a follower asks for at once; a larger batch comes alone."),
-    CONFIG_INT32("replica.fetch.response.max.bytes", BYTES, NONE, "10485760", 0, INT32_MAX,
-                 "Bytes of all partitions a follower asks for at once."),
-    CONFIG_INT64("replica.high.watermark.checkpoint.interval.ms", MS, NONE, "5000", 1, INT64_MAX / 1000000,
-                 "How often high watermarks are written to disk."),
-    CONFIG_INT32("num.replica.fetchers", PLAIN, NONE, "1", 1, 64,
-                 "Connections per loop and leader over which replicas are fetched."),
 };
 
 const struct config_table node_keys = {rows, ARRAY_COUNT(rows)};

@@ -21,6 +21,18 @@ static const char *const compression_types[] = {"producer", "uncompressed", "gzi
 static const char *const cleanup_policies[] = {"delete", "compact", NULL};
 static const char *const durabilities[] = {"fsync", "interval", "memory", NULL};
 
+static enum status check_cleanup(const struct config_value *value, struct arena *arena UNUSED,
+                                 struct config_problem *problem)
+{
+    for (size_t i = 0; i < value->item_count; i++) {
+        if (string_is(value->items[i], "compact")) {
+            config_problem_set(problem, "compaction is not in this version; use delete, or nothing to keep all data");
+            return STATUS_INVALID;
+        }
+    }
+    return STATUS_OK;
+}
+
 static const struct config_definition identity_rows[] = {
     CONFIG_INT32("node.id", PLAIN, REQUIRED, NULL, 0, INT32_MAX,
                  "The number of this server; no other storage node (or other controller) of the cluster has the same."),
@@ -88,8 +100,8 @@ static const struct config_definition topic_rows[] = {
                  "Refuse records whose time lies further back than this."),
     CONFIG_INT64("log.message.timestamp.after.max.ms", MS, DYNAMIC, "3600000", 0, INT64_MAX,
                  "Refuse records whose time lies further ahead than this."),
-    CONFIG_LIST("log.cleanup.policy", DYNAMIC, "delete", cleanup_policies, NULL,
-                "What happens to old segments: delete by time and size, compact by key, or both."),
+    CONFIG_LIST("log.cleanup.policy", DYNAMIC, "delete", cleanup_policies, check_cleanup,
+                "What happens to old segments: delete by time and size, or nothing if it is empty."),
     CONFIG_INT32("log.segment.bytes", BYTES, DYNAMIC, "1073741824", MIB, INT32_MAX,
                  "Size at which a segment is closed."),
     CONFIG_INT64("log.roll.ms", MS, DYNAMIC, NULL, 1, INT64_MAX,
@@ -120,7 +132,6 @@ static const struct config_definition topic_rows[] = {
     CONFIG_WORD("log.durability", DYNAMIC | OWN, "fsync", durabilities,
                 "When a record counts as kept: synced to disk before it is acknowledged (fsync), synced every "
                 "log.flush.interval (interval), or left to the system's cache (memory, as Kafka's default)."),
-    CONFIG_BOOLEAN("log.preallocate", DYNAMIC, "false", "Reserve a segment's space on disk when it is opened."),
     CONFIG_BOOLEAN("auto.create.topics.enable", NONE, "true",
                    "Create a topic when a client that allows it asks for one that is missing."),
     CONFIG_BOOLEAN("delete.topic.enable", NONE, "true", "Let clients delete topics."),
@@ -189,8 +200,9 @@ const struct config_foreign_key server_foreign_keys[] = {
     {"controller.performance.*", NULL},
     {"controller.socket.timeout.ms", NULL},
     {"server.max.startup.time.ms", NULL},
-    {"replica.socket.*", NULL},
-    {"replica.fetch.backoff.ms", NULL},
+    {"log.preallocate", NULL},
+    {"replica.*", NULL},
+    {"num.replica.fetchers", NULL},
     {"auto.leader.rebalance.enable", NULL},
     {"leader.imbalance.*", NULL},
     {"group.*", NULL},

@@ -210,6 +210,10 @@ static void keys_whose_absence_would_surprise_are_refused(void **state)
     assert_node_refused(fixture, "authorizer.class.name=x",
                         "f.properties: line 3: authorizer.class.name: access control is not in this version: every "
                         "client may do everything");
+    assert_node_refused(fixture, "log.cleanup.policy=delete,compact",
+                        "f.properties: line 3: log.cleanup.policy: compaction is not in this version; use delete, or "
+                        "nothing to keep all data");
+    assert_node(fixture, NODE_FILE "log.cleanup.policy=\n");
     assert_node_refused(fixture, "broker.id=1", "f.properties: line 3: broker.id: Kafka's old name: write node.id");
 }
 
