@@ -62,7 +62,8 @@ static const struct config_definition network_rows[] = {
                  "SO_SNDBUF of connections; -1 leaves it to the system."),
     CONFIG_INT32("socket.receive.buffer.bytes", BYTES, NONE, "102400", -1, INT32_MAX,
                  "SO_RCVBUF of connections; -1 leaves it to the system."),
-    CONFIG_INT32("socket.request.max.bytes", BYTES, NONE, "104857600", 1024, INT32_MAX,
+    /* At most 1 GiB: what begins a connection between controllers would be a larger size (decision 2). */
+    CONFIG_INT32("socket.request.max.bytes", BYTES, NONE, "104857600", 1024, 1073741824,
                  "The largest request; a connection that announces a larger one is closed."),
     CONFIG_INT32("socket.listen.backlog.size", PLAIN, NONE, "50", 1, 65535,
                  "Connections that may wait to be accepted."),
