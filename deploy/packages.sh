@@ -15,8 +15,10 @@ case "${1:-}" in
 list | count) only=$1; shift ;;
 esac
 what=${1:-build}
-build="gcc make cmake ninja-build pkg-config python3 libuv1-dev libraft-dev libisal-dev zlib1g-dev liblz4-dev libzstd-dev libsnappy-dev"
-check="clang libclang-rt-14-dev libcmocka-dev kcat ca-certificates python3-venv default-jdk-headless maven golang-go git iproute2"
+build="gcc make cmake ninja-build pkg-config python3 libuv1-dev libraft-dev libisal-dev zlib1g-dev liblz4-dev"
+build="$build libzstd-dev libsnappy-dev"
+check="clang libclang-rt-14-dev libcmocka-dev kcat ca-certificates python3-venv default-jdk-headless maven golang-go"
+check="$check git iproute2"
 
 . /etc/os-release
 case "${VERSION_CODENAME:-}" in
@@ -38,7 +40,9 @@ satisfied() {
     default-jdk-headless) command -v javac >/dev/null 2>&1 ;;
     golang-go) command -v go >/dev/null 2>&1 ;;
     maven) command -v mvn >/dev/null 2>&1 ;;
-    libraft-dev) installed libraft-dev && dpkg --compare-versions "$(dpkg-query -W -f '${Version}' libraft-dev)" ge 0.22 ;;
+    libraft-dev)
+        installed libraft-dev && dpkg --compare-versions "$(dpkg-query -W -f '${Version}' libraft-dev)" ge 0.22
+        ;;
     *) installed "$1" ;;
     esac
 }
