@@ -84,7 +84,7 @@ enum status partition_log_shutdown(struct partition_log *log)
         log->files.cache = private;
     }
     status = log->failure != STATUS_OK ? log->failure : log_stop(log);
-    if (status != STATUS_OK && !log_failure_passes(status)) {
+    if (status != STATUS_OK && status != STATUS_BUSY && !log_failure_passes(status)) {
         log_fail(log, status);
     }
     if (private != NULL) {

@@ -71,7 +71,6 @@ struct partition_log {
     bool failure_told;
     bool directory_dirty; /* names were made that are not synced */
     bool epochs_dirty;    /* the epoch file is behind */
-    bool epochs_due;      /* and should be written even if nothing else is to be synced */
     bool changed;         /* since it was opened: a clean stop has something to do */
 
     int64_t log_start;
@@ -150,11 +149,13 @@ MUST_USE enum status log_write_snapshot(struct partition_log *log, int64_t offse
 
 /* Starts a sync if someone wants one and none is in flight. */
 void log_sync_start(struct partition_log *log);
+/* The sync in flight goes on, but does not come back to the log. */
+void log_sync_orphan(struct partition_log *log);
 /* The end moved back to `offset`: nobody is told that more is durable. */
 void log_sync_cut(struct partition_log *log, int64_t offset);
 /* The turn-end hook: runs what finished. */
 void log_hook_run(void *context);
-/* Writes the epoch file now if it is behind. */
+/* Writes the epoch file now if it is behind. BUSY: a sync in flight does, with older contents. */
 MUST_USE enum status log_write_epochs(struct partition_log *log);
 
 /* Takes segments [first, first + count) off the log: files renamed to .deleted, to be removed when `due_ms` has come. */

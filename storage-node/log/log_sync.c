@@ -1,9 +1,12 @@
 /* Durability. One job at a time is on its way; it makes durable, in this order:
  *
- *     the epoch file, if it is behind         so that epochs are never missing below durable_end
+ *     the epoch file, if it is behind and a sealed segment is to be synced
  *     sealed segments not synced yet          with indexes and the snapshot behind them
- *     the active segment                      .log only: recovery rebuilds its indexes
+ *     the active segment                      .log only
  *     the directory, if names were made       a file without a name is lost
+ *
+ * Recovery walks the segment that holds the recovery point and makes its indexes and epochs anew, so files other than the
+ * .log matter for segments in front of it only.
  *
  * and then durable_end moves to where the log was written when the job began. What is written meanwhile shares the next job:
  * that is the group commit. A failed sync is final (the system may have dropped the pages and will say OK next time). */
@@ -22,10 +25,10 @@ struct sync_item {
 
 struct sync_job {
     struct env_job job;
-    struct partition_log *log;     /* the loop's, not the worker's */
-    struct log_files files;        /* without cache; disk and name do not change */
-    int64_t target;                /* durable_end when done; the loop's, a cut lowers it */
-    struct buffer epochs;          /* text for the epoch file; empty: leave it */
+    struct partition_log *log; /* the loop's, not the worker's; NULL: closed meanwhile */
+    struct log_files files;    /* without cache, with a directory name of its own */
+    int64_t target;            /* durable_end when done; the loop's, a cut lowers it */
+    struct buffer epochs;      /* text for the epoch file; empty: leave it */
     bool directory;
     enum status status;
     size_t count;
@@ -99,6 +102,7 @@ static void sync_job_free(struct sync_job *job)
         file_unref(job->items[i].file);
     }
     buffer_deinit(&job->epochs);
+    memory_free(job->files.directory);
     memory_free(job);
 }
 
@@ -146,6 +150,10 @@ static void sync_done(struct env_job *env_job)
     struct partition_log *log = job->log;
     const enum status status = job->status;
 
+    if (log == NULL) {
+        sync_job_free(job);
+        return;
+    }
     log->sync = NULL;
     if (status == STATUS_OK && log->failure == STATUS_OK) {
         if (job->target > log->durable_end) {
@@ -185,8 +193,8 @@ static struct sync_job *sync_job_create(struct partition_log *log, int64_t targe
     job->job.work = sync_work;
     job->job.done = sync_done;
     job->log = log;
-    job->files = log->files;
-    job->files.cache = NULL;
+    job->files.disk = log->files.disk;
+    job->files.directory = memory_copy_text(log->files.directory, strlen(log->files.directory));
     job->target = target;
     buffer_init(&job->epochs);
     for (size_t i = first; i < last; i++) {
@@ -214,18 +222,28 @@ void log_sync_start(struct partition_log *log)
 
         target = wanted > active_base ? log->written_end : active_base;
     }
-    if (target == log->durable_end && !(log->epochs_due && log->epochs_dirty)) {
+    if (target == log->durable_end) {
         return;
     }
-    log->epochs_due = false;
     log->sync = sync_job_create(log, target);
-    if (log->epochs_dirty) {
+    if (log->epochs_dirty && log->sync->count > 0 && log->sync->items[0].sealed) {
         epoch_cache_encode(&log->epochs, &log->sync->epochs);
         log->epochs_dirty = false;
     }
     log->sync->directory = log->directory_dirty;
     log->directory_dirty = false;
     env_submit(log->env, ENV_LANE_SYNC, &log->sync->job);
+}
+
+void log_sync_orphan(struct partition_log *log)
+{
+    if (log->sync != NULL) {
+        log->sync->log = NULL;
+        log->sync = NULL;
+        /* What it would have made durable counts as not synced. */
+        log->directory_dirty = true;
+        log->epochs_dirty = true;
+    }
 }
 
 void partition_log_sync(struct partition_log *log, struct log_sync *sync)
@@ -315,6 +333,9 @@ enum status log_write_epochs(struct partition_log *log)
 
     if (!log->epochs_dirty) {
         return STATUS_OK;
+    }
+    if (log->sync != NULL && log->sync->epochs.size > 0) {
+        return STATUS_BUSY; /* a worker is at the file with what was true before */
     }
     buffer_init(&text);
     epoch_cache_encode(&log->epochs, &text);

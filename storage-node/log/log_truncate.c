@@ -125,6 +125,10 @@ enum status partition_log_restart(struct partition_log *log, int64_t offset)
         log->durable_end = offset;
     }
     if (status == STATUS_OK) {
+        status = log_write_epochs(log);
+        status = status == STATUS_BUSY ? STATUS_OK : status;
+    }
+    if (status == STATUS_OK) {
         status = disk_sync_directory(log->files.disk, log->files.directory);
         log->directory_dirty = false;
     }

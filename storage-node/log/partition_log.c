@@ -81,6 +81,7 @@ void partition_log_attach(struct partition_log *log, struct env *env, struct fil
 void partition_log_detach(struct partition_log *log)
 {
     ASSERT(partition_log_idle(log));
+    log_sync_orphan(log);
     for (size_t i = 0; i < log->segment_count; i++) {
         struct segment *segment = log->segments[i];
 
@@ -100,13 +101,26 @@ void partition_log_close(struct partition_log *log)
     }
     ASSERT(partition_log_idle(log));
     env_hook_cancel(&log->hook);
+    log_sync_orphan(log);
     log_free(log);
 }
 
 bool partition_log_idle(const struct partition_log *log)
 {
-    return log->sync == NULL && list_empty(&log->waiters) && list_empty(&log->finished) && log->queued_count == 0 &&
+    return list_empty(&log->waiters) && list_empty(&log->finished) && log->queued_count == 0 &&
            (log->failure == STATUS_OK || log->failure_told || log->failed == NULL);
+}
+
+bool partition_log_quiet(const struct partition_log *log)
+{
+    const bool to_flush = log->written_end > log->durable_end && log->config.flush_ms < INT64_MAX;
+
+    return log->tail == NULL && log->deleted_count == 0 && log->queued_count == 0 && !to_flush;
+}
+
+char *partition_log_copy_directory(const struct partition_log *log)
+{
+    return memory_copy_text(log->files.directory, strlen(log->files.directory));
 }
 
 bool partition_log_dirty(const struct partition_log *log)
@@ -118,7 +132,7 @@ void partition_log_start_epoch(struct partition_log *log, int32_t leader_epoch)
 {
     if (leader_epoch > epoch_cache_latest(&log->epochs) &&
         epoch_cache_start(&log->epochs, leader_epoch, log->log_end)) {
-        /* Written with the next sync: nothing of this epoch counts as kept before. */
+        /* Written when the segment is closed: until then recovery finds the epoch in the batches. */
         log->epochs_dirty = true;
     }
 }

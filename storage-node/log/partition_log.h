@@ -45,7 +45,7 @@ struct partition_log_options {
 
 /* Opens or creates, recovering what a crash left: segments at or behind the recovery point are scanned batch by batch, a bad
  * batch and everything behind it is cut, missing or wrong indexes are rebuilt, producer windows are restored from the newest
- * usable .snapshot and the batches behind it. STATUS_CORRUPT (topic id differs), STATUS_IO, STATUS_NO_SPACE... */
+ * usable .snapshot and the batches behind it. STATUS_EXISTS (the directory is of another topic id), STATUS_IO, STATUS_NO_SPACE... */
 MUST_USE enum status partition_log_open(struct disk *disk, const struct partition_log_options *options,
                                         struct partition_log **log);
 /* Gives the log to a loop. Shares env and cache for the log's life. `failed` is called (once, later) when a write or sync has
@@ -54,8 +54,9 @@ void partition_log_attach(struct partition_log *log, struct env *env, struct fil
                           void (*failed)(void *context, enum status status), void *context);
 /* Takes the log from its loop, on that loop: partition_log_shutdown may then run in a job. It must be idle. */
 void partition_log_detach(struct partition_log *log);
-/* Frees the object; files stay. No sync may be in flight (partition_log_idle). */
+/* Frees the object; files stay. It must be idle; a sync that a roll has started goes on without it. */
 void partition_log_close(struct partition_log *log);
+/* Nothing queued, no partition_log_sync unanswered, a failure told. */
 bool partition_log_idle(const struct partition_log *log);
 
 /* What producer-state checks say of a batch (KIP-98, KIP-360). */
@@ -122,7 +123,7 @@ MUST_USE enum status partition_log_find_time(struct partition_log *log, int64_t 
 MUST_USE enum status partition_log_find_max_time(struct partition_log *log, int64_t offset_max, struct log_slice *slice);
 
 /* Leader epochs (KIP-101, KIP-320). */
-void partition_log_start_epoch(struct partition_log *log, int32_t leader_epoch); /* epoch begins at log_end_offset; persisted */
+void partition_log_start_epoch(struct partition_log *log, int32_t leader_epoch); /* epoch begins at log_end_offset */
 int32_t partition_log_latest_epoch(const struct partition_log *log);             /* -1: none */
 /* The largest epoch <= `leader_epoch` that the log has, and the offset where it ended. (-1, -1) if none. */
 void partition_log_epoch_end(const struct partition_log *log, int32_t leader_epoch, int32_t *epoch, int64_t *end_offset);
@@ -135,6 +136,8 @@ int64_t partition_log_durable_end(const struct partition_log *log);    /* below:
 uint64_t partition_log_cut_bytes(const struct partition_log *log); /* what partition_log_open cut off, 0: nothing */
 enum status partition_log_failure(const struct partition_log *log); /* STATUS_OK unless the log is offline */
 uint64_t partition_log_size(const struct partition_log *log);          /* bytes of all segment files */
+/* The path of the partition's directory, for the caller to free with memory_free. */
+char *partition_log_copy_directory(const struct partition_log *log);
 size_t partition_log_segment_count(const struct partition_log *log);
 struct uuid partition_log_topic_id(const struct partition_log *log);
 
@@ -157,6 +160,8 @@ bool partition_log_maintain(struct partition_log *log, int64_t now_ms, int64_t h
 bool partition_log_quiet(const struct partition_log *log);
 /* The path of its directory; allocated for the caller (memory_free). */
 char *partition_log_copy_directory(const struct partition_log *log);
+/* True if partition_log_maintain has nothing to do soon: once in a while is often enough, for retention by time. */
+bool partition_log_quiet(const struct partition_log *log);
 void partition_log_configure(struct partition_log *log, const struct log_config *config);
 const struct log_config *partition_log_config(const struct partition_log *log);
 
@@ -168,7 +173,8 @@ MUST_USE enum status partition_log_aborted(struct partition_log *log, int64_t fr
                                            void (*each)(void *context, int64_t producer_id, int64_t first_offset),
                                            void *context);
 
-/* For a clean stop: flush, sync, producer snapshot; blocking. In a job only after partition_log_detach. */
+/* For a clean stop: flush, sync, producer snapshot; blocking. In a job only after partition_log_detach.
+ * STATUS_BUSY: a sync in flight holds the epoch file; again when it is done, or the stop is not a clean one. */
 MUST_USE enum status partition_log_shutdown(struct partition_log *log);
 
 /* Deletes a partition's directory: rename to `TOPIC-N.<uuid>-delete` now (so that the name is free), files later in a job.

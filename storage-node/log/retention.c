@@ -298,7 +298,6 @@ bool partition_log_maintain(struct partition_log *log, int64_t now_ms, int64_t h
         log->sync_wanted = log->written_end;
     }
     log_rest(log, now_ms);
-    log->epochs_due = log->epochs_dirty;
     log_sync_start(log);
     return log->log_start != start;
 }

@@ -1,0 +1,7 @@
+/* Runs all tests of the partition log; one program, so that they share the world. */
+#include "tests/unit/storage-log/world.h"
+
+int main(void)
+{
+    return test_append();
+}
