@@ -59,6 +59,27 @@ static const struct example produce_examples[] = {
     NO_EXAMPLE,
 };
 
+static const struct option consume_options[] = {
+    {"from", 'o', "POSITION", "beginning (default), end, 123, -123 (before the end), s@MS or s@-1h (time); e@MS: stop there"},
+    {"partition", 'p', "N", "only this one; may be repeated"},
+    {"count", 'c', "N", "stop after so many records"},
+    {"exit", 'e', NULL, "stop at the end instead of waiting for more"},
+    {"format", 'f', "TEXT", "%s value %S its size %k key %K its size %t topic %p partition %o offset %T ms %h headers"},
+    {"json", 'J', NULL, "a JSON object a line, as kcat's envelope"},
+    {"delimiter", 'D', "TEXT", "behind each record (default \n)"},
+    {"key-delimiter", 'K', "TEXT", "print the key and this before the value"},
+    {"null", 'Z', NULL, "print null keys and values as NULL"},
+    {"quiet", 'q', NULL, "no count at the end"},
+    NO_OPTION,
+};
+static const struct example consume_examples[] = {
+    {"consume hello", "from the beginning, then whatever comes"},
+    {"consume hello -o -10 -e", "the last ten of each partition"},
+    {"consume hello -o s@-1h -e -f '%T %p@%o %k = %s\n'", "the last hour with times, places and keys"},
+    {"consume hello -p 0 -o 100 -c 1 -J", "one record as JSON"},
+    NO_EXAMPLE,
+};
+
 static const struct option dev_up_options[] = {
     {"controllers", 0, "N", "number of controllers (default 3)"},
     {"nodes", 0, "N", "number of storage nodes (default 3)"},
@@ -111,6 +132,10 @@ const struct command command_table[] = {
      "that every Kafka client chooses for it. Idempotent: a retry never stores a record twice. Any producer property\n"
      "can be given with -X by its Kafka name. Exit code 1 if any record was not delivered.",
      produce_options, produce_examples, produce_command},
+    {"consume", "TOPIC", 1, 1, "Read a topic",
+     "Reads all partitions at once from their leaders; checks the checksum of every batch. Records of aborted or open\n"
+     "transactions are left out unless -X isolation.level=read_uncommitted. Options are kcat's.",
+     consume_options, consume_examples, consume_command},
     {"dev up", "", 0, 0, "Start a local cluster of plain processes",
      "The processes outlive the terminal. Later commands in this directory find the cluster by themselves.",
      dev_up_options, dev_up_examples, dev_up_command},

@@ -11,8 +11,6 @@
 #include <stdio.h>
 
 #define IDENTITY_POLL_MS 100
-/* A closed connection is not tried again at once. */
-#define RECONNECT_NS (100 * NS_PER_MS)
 
 struct produce_call {
     struct rpc_call call;
@@ -189,32 +187,16 @@ static bool send_one(struct produce *produce, int32_t node_id, struct server *se
     return true;
 }
 
-/* Whether the connection can be used; begins to open it if not. */
-static bool server_ready(struct produce *produce, const struct route_node *node, struct server **server)
-{
-    const uint64_t now_ns = env_now_ns(produce->session->env);
-
-    LIST_EACH(link, &produce->session->servers)
-    {
-        const struct server *known = LIST_ENTRY(link, struct server, link);
-
-        if (known->state == SERVER_CLOSED && known->closed_at_ns + RECONNECT_NS > now_ns &&
-            known->address.port == node->address.port && strcmp(known->address.host, node->address.host) == 0) {
-            produce->stale = true;
-            return false;
-        }
-    }
-    *server = server_at(produce->session, &node->address);
-    return (*server)->state == SERVER_OPEN;
-}
-
 void produce_send(struct produce *produce)
 {
     for (size_t i = 0; i < produce->routes.node_count; i++) {
         const struct route_node *node = &produce->routes.nodes[i];
-        struct server *server;
+        struct server *server = server_if_ready(produce->session, &node->address);
 
-        if (!server_ready(produce, node, &server)) {
+        if (server == NULL) {
+            produce->stale = true;
+        }
+        if (server == NULL || server->state != SERVER_OPEN) {
             continue;
         }
         while (calls_to(produce, server) < produce->producer.options.in_flight_max &&
@@ -242,7 +224,8 @@ bool produce_identify(struct produce *produce)
         int16_t code = ERROR_NONE;
 
         init_producer_id_request_init(&request);
-        request.transaction_timeout_ms = INT32_MAX;
+        request.transactional_id = STRING_NULL;
+    request.transaction_timeout_ms = INT32_MAX;
         for (size_t i = 0; i < produce->routes.node_count && status != STATUS_OK; i++) {
             struct server *server = server_at(session, &produce->routes.nodes[i].address);
 

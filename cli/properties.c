@@ -17,6 +17,7 @@ void client_properties_default(struct client_properties *properties)
         .fetch_min_bytes = 1,
         .fetch_max_bytes = 52428800,
         .partition_max_bytes = 1048576,
+        .read_committed = true,
         .check_crcs = true,
     };
 }

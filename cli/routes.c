@@ -38,7 +38,8 @@ static void take_nodes(struct routes *routes, const struct metadata_response *bo
 
 static void take_partitions(struct routes *routes, const struct metadata_response_topics *topic)
 {
-    int32_t count = 0;
+    /* Never less than before, whatever the answer says: callers hold partition numbers. */
+    int32_t count = routes->partition_count;
 
     for (int32_t i = 0; i < topic->partitions_count; i++) {
         const int32_t index = topic->partitions[i].partition_index;
@@ -77,7 +78,8 @@ static enum status ask(struct server *server, struct routes *routes, int16_t *co
     wanted.name = routes->topic;
     request.topics = &wanted;
     request.topics_count = 1;
-    request.allow_auto_topic_creation = false;
+    /* Old versions cannot ask for no creation. */
+    request.allow_auto_topic_creation = server_version(server, API_METADATA) < 4;
     const enum status status = server_call(server, API_METADATA, VERSION_ANY, &request, &reply);
 
     if (status == STATUS_OK) {

@@ -10,8 +10,8 @@
 #include <stdio.h>
 
 #define CONNECT_TIMEOUT_MS 5000
+#define RECONNECT_NS (100 * NS_PER_MS)
 #define RESPONSE_SIZE_MAX (128u << 20)
-#define ENDPOINT_NODES 1
 #define ENDPOINT_CONTROLLERS 2
 /* While controllers elect, how often they are asked again. */
 #define ELECTION_POLL_MS 100
@@ -81,18 +81,34 @@ static void server_connect(struct server *server)
     server->client = rpc_client_open(server->session->env, &options, &server_handler, server);
 }
 
-struct server *server_at(struct session *session, const struct address *address)
+static struct server *server_find(struct session *session, const struct address *address)
 {
-    struct server *server = NULL;
-
     LIST_EACH(link, &session->servers)
     {
-        struct server *other = LIST_ENTRY(link, struct server, link);
+        struct server *server = LIST_ENTRY(link, struct server, link);
 
-        if (other->address.port == address->port && strcmp(other->address.host, address->host) == 0) {
-            server = other;
+        if (server->address.port == address->port && strcmp(server->address.host, address->host) == 0) {
+            return server;
         }
     }
+    return NULL;
+}
+
+struct server *server_if_ready(struct session *session, const struct address *address)
+{
+    const struct server *server = server_find(session, address);
+
+    if (server != NULL && server->state == SERVER_CLOSED &&
+        env_now_ns(session->env) - server->closed_at_ns < RECONNECT_NS) {
+        return NULL;
+    }
+    return server_at(session, address);
+}
+
+struct server *server_at(struct session *session, const struct address *address)
+{
+    struct server *server = server_find(session, address);
+
     if (server == NULL) {
         server = memory_alloc_zero(1, sizeof(*server));
         server->session = session;
@@ -302,14 +318,9 @@ static void complain_unreachable(struct session *session, const char *kind, cons
 
     buffer_init(&text);
     for (size_t i = 0; i < list->count; i++) {
-        LIST_EACH(link, &session->servers)
-        {
-            const struct server *server = LIST_ENTRY(link, struct server, link);
+        const struct server *server = server_find(session, &list->items[i]);
 
-            if (server->address.port == list->items[i].port && strcmp(server->address.host, list->items[i].host) == 0) {
-                buffer_append_format(&text, "%s%s %s", i > 0 ? ", " : "", server->name, status_text(server->why));
-            }
-        }
+        buffer_append_format(&text, "%s%s %s", i > 0 ? ", " : "", server->name, status_text(server->why));
     }
     cli_error("cannot reach a %s: %.*s (addresses from %s)", kind, (int)text.size, (const char *)text.data,
               session->cli->servers_from);
@@ -321,11 +332,16 @@ static void complain_unreachable(struct session *session, const char *kind, cons
 /* The active controller as `any` knows it, or `any` itself where that question is not understood. */
 static struct server *active_controller(struct session *session, struct server *any, bool *elected)
 {
-    const struct describe_cluster_request request = {.endpoint_type = ENDPOINT_CONTROLLERS};
+    struct describe_cluster_request request;
     struct server *active = any;
     struct reply reply;
 
     *elected = true;
+    if (server_version(any, API_DESCRIBE_CLUSTER) < 1) {
+        return any;
+    }
+    describe_cluster_request_init(&request);
+    request.endpoint_type = ENDPOINT_CONTROLLERS;
     if (server_call(any, API_DESCRIBE_CLUSTER, VERSION_ANY, &request, &reply) == STATUS_OK) {
         const struct describe_cluster_response *body = reply_body(&reply);
 
@@ -373,9 +389,10 @@ struct server *session_admin(struct session *session)
 static void learn_nodes(struct session *session, struct address_list *nodes)
 {
     struct server *controller = session_admin(session);
-    const struct describe_cluster_request request = {.endpoint_type = ENDPOINT_NODES};
+    struct describe_cluster_request request;
     struct reply reply;
 
+    describe_cluster_request_init(&request);
     if (controller == NULL ||
         server_call_or_complain(controller, "find nodes", API_DESCRIBE_CLUSTER, &request, &reply) != STATUS_OK) {
         return;

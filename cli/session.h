@@ -41,6 +41,8 @@ void session_destroy(struct session *session);
 
 /* The connection to `address`: starts connecting unless it is open or under way. Never NULL. */
 struct server *server_at(struct session *session, const struct address *address);
+/* The same, but NULL if it was closed a moment ago: a server that is down is not knocked at without pause. */
+struct server *server_if_ready(struct session *session, const struct address *address);
 struct server *server_at_host(struct session *session, struct string host, int32_t port);
 
 /* Runs the loop until *flag is true; false if that took longer than timeout_ms. */
