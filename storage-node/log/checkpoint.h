@@ -1,0 +1,45 @@
+/* Kafka's offset checkpoints, one file of each kind in a log directory for all its partitions:
+ *
+ *     0                        version
+ *     2                        count of lines that follow
+ *     events 0 1200            topic, partition, offset
+ *     events 1 800
+ *
+ * Losing one costs time or a second look, never records (KAFKA-1647): a missing or damaged file is as good as none. */
+#ifndef LOG_CHECKPOINT_H
+#define LOG_CHECKPOINT_H
+
+#include "common/base/attributes.h"
+#include "common/base/buffer.h"
+#include "common/base/status.h"
+
+struct disk;
+
+#define CHECKPOINT_RECOVERY_POINT "recovery-point-offset-checkpoint"
+#define CHECKPOINT_LOG_START "log-start-offset-checkpoint"
+#define CHECKPOINT_HIGH_WATERMARK "replication-offset-checkpoint"
+#define CHECKPOINT_SIZE_MAX (64U << 20)
+
+struct checkpoint_entry {
+    struct string topic; /* borrowed */
+    int32_t partition;
+    int64_t offset;
+};
+
+/* Calls `each` for every entry, borrowed for the call. NOT_FOUND: no file. CORRUPT: then `each` was not called. */
+MUST_USE enum status checkpoint_read(struct disk *disk, const char *path,
+                                     void (*each)(void *context, const struct checkpoint_entry *entry), void *context);
+
+/* A file in the making. */
+struct checkpoint_draft {
+    struct buffer lines;
+    uint32_t count;
+};
+
+void checkpoint_draft_init(struct checkpoint_draft *draft);
+void checkpoint_draft_deinit(struct checkpoint_draft *draft);
+void checkpoint_draft_add(struct checkpoint_draft *draft, const struct checkpoint_entry *entry);
+/* Replaces the file atomically and durably. Blocks. */
+MUST_USE enum status checkpoint_draft_write(const struct checkpoint_draft *draft, struct disk *disk, const char *path);
+
+#endif
