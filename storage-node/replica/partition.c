@@ -117,7 +117,7 @@ void partition_advance(struct partition *partition)
     const int64_t start_offset = partition_log_start_offset(partition->log);
     int64_t kept = written_end;
 
-    if (partition->topic->config.log.durability == DURABILITY_FSYNC) {
+    if (partition->topic->log.durability == DURABILITY_FSYNC) {
         kept = partition_log_durable_end(partition->log);
         if (kept < written_end && !partition->syncing) {
             partition->syncing = true;

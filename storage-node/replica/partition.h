@@ -26,8 +26,9 @@ struct replica_set;
 struct topic_state {
     struct uuid id;
     char *name;
-    struct topic_config config;
-    uint32_t references; /* partitions */
+    struct topic_config config; /* what handlers look at */
+    struct log_config log;      /* what its logs do, from the same values */
+    uint32_t references;        /* partitions */
 };
 
 enum partition_state {

@@ -6,6 +6,9 @@
 #include "common/env/disk.h"
 #include "common/trace/trace.h"
 
+/* A topic that was deleted and made anew finds its old directory still there until that one's last sync is back. */
+#define OPEN_RETRY_NS (20 * NS_PER_MS)
+#define OPEN_TRIES_MAX 250
 /* Partitions with recent appends are looked at this often: time-based rolls, interval flushes, files to remove. */
 #define CARE_INTERVAL_NS NS_PER_SECOND
 
@@ -25,11 +28,11 @@ struct replica_job {
     char *path;
     char *topic;
     enum status status;
-    bool leader;
-    int32_t leader_epoch;
-    bool abandoned; /* closed while loading */
-    bool remove_when_done;
+    struct env_timer retry;
+    int tries;
 };
+
+static void partition_free(struct replica_set *set, struct partition *partition);
 
 static uint64_t partition_hash(struct uuid topic_id, int32_t index)
 {
@@ -91,7 +94,7 @@ static void replica_set_care(void *context)
 
 static void replica_set_activate(struct replica_set *set, struct partition *partition)
 {
-    if (list_empty(&partition->active_link)) {
+    if (!set->stopping && list_empty(&partition->active_link)) {
         list_append(&set->active, &partition->active_link);
         if (!env_timer_active(&set->care_timer)) {
             env_timer_start(set->env, &set->care_timer, CARE_INTERVAL_NS);
@@ -131,7 +134,16 @@ void replica_set_init(struct replica_set *set, const struct replica_set_options 
 
 void replica_set_deinit(struct replica_set *set)
 {
-    ASSERT(set->partitions.count == 0);
+    struct partition *partition;
+    size_t at = 0;
+
+    ASSERT(set->stopping);
+    while ((partition = map_next(&set->partitions, &at)) != NULL) {
+        if (partition->log != NULL) {
+            partition_log_close(partition->log);
+        }
+        partition_free(set, partition);
+    }
     env_hook_cancel(&set->flush_hook);
     env_timer_stop(set->env, &set->care_timer);
     env_timer_stop(set->env, &set->check_timer);
@@ -161,6 +173,7 @@ static struct topic_state *replica_set_topic_acquire(struct replica_set *set, co
         topic->id = options->topic_id;
         topic->name = memory_copy_text(options->topic.data, options->topic.size);
         topic->config = *options->config;
+        topic->log = *options->log;
         map_insert(&set->topics, hash_bytes(topic->id.data, sizeof(topic->id.data)), topic);
     }
     topic->references++;
@@ -247,6 +260,13 @@ static void replica_open_work(struct env_job *base)
     job->status = partition_log_open(job->disk, &job->options, &job->log);
 }
 
+static void replica_open_again(void *context)
+{
+    struct replica_job *job = context;
+
+    env_submit(job->set->env, ENV_LANE_BACKGROUND, &job->job);
+}
+
 static void replica_open_done(struct env_job *base)
 {
     struct replica_job *job = CONTAINER_OF(base, struct replica_job, job);
@@ -269,12 +289,19 @@ static void replica_open_done(struct env_job *base)
         replica_job_free(job);
         return;
     }
+    if (job->status == STATUS_EXISTS && job->tries < OPEN_TRIES_MAX) {
+        job->tries++;
+        set->loading++;
+        env_timer_init(&job->retry, replica_open_again, job);
+        env_timer_start(set->env, &job->retry, OPEN_RETRY_NS);
+        return;
+    }
     if (job->status == STATUS_OK) {
         const int32_t epoch = partition->leader_epoch;
 
         partition->log = job->log;
         partition_log_attach(job->log, set->env, set->files, partition_log_failed, partition);
-        partition_log_configure(job->log, &partition->topic->config.log);
+        partition_log_configure(job->log, &partition->topic->log);
         partition->state = PARTITION_ONLINE;
         partition->high_watermark = partition_log_written_end(job->log);
         partition->leader_epoch = partition_log_latest_epoch(job->log);
@@ -316,7 +343,7 @@ void replica_set_open(struct replica_set *set, const struct replica_options *opt
         .topic = string_of(job->topic),
         .topic_id = options->topic_id,
         .partition = options->partition,
-        .config = options->config->log,
+        .config = *options->log,
         .recovery_point = options->recovery_point,
         .log_start_offset = options->log_start_offset,
         .clean = options->clean,
@@ -371,7 +398,8 @@ void replica_set_close(struct replica_set *set, struct partition *partition, boo
     replica_set_finish_closing(set, partition);
 }
 
-void replica_set_configure(struct replica_set *set, struct uuid topic_id, const struct topic_config *config)
+void replica_set_configure(struct replica_set *set, struct uuid topic_id, const struct topic_config *config,
+                           const struct log_config *log)
 {
     struct topic_state *topic = replica_set_topic(set, topic_id);
     struct partition *partition;
@@ -381,9 +409,10 @@ void replica_set_configure(struct replica_set *set, struct uuid topic_id, const 
         return;
     }
     topic->config = *config;
+    topic->log = *log;
     while ((partition = map_next(&set->partitions, &at)) != NULL) {
         if (partition->topic == topic && partition->state == PARTITION_ONLINE) {
-            partition_log_configure(partition->log, &config->log);
+            partition_log_configure(partition->log, log);
             replica_set_activate(set, partition);
         }
     }
@@ -402,15 +431,43 @@ void replica_set_fail_directory(struct replica_set *set, uint16_t directory)
     }
 }
 
+void replica_set_stop(struct replica_set *set)
+{
+    struct partition *partition;
+    size_t at = 0;
+
+    set->stopping = true;
+    env_timer_stop(set->env, &set->care_timer);
+    env_timer_stop(set->env, &set->check_timer);
+    replica_set_flush(set);
+    while ((partition = map_next(&set->partitions, &at)) != NULL) {
+        partition_fail_waiters(partition, STATUS_CLOSED);
+    }
+}
+
+bool replica_set_settled(const struct replica_set *set)
+{
+    const struct partition *partition;
+    size_t at = 0;
+
+    if (set->loading > 0 || set->closing > 0) {
+        return false;
+    }
+    while ((partition = map_next(&set->partitions, &at)) != NULL) {
+        if (partition->log != NULL && !partition_log_idle(partition->log)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void replica_set_shutdown(struct replica_set *set)
 {
     struct partition *partition;
     size_t at = 0;
 
-    ASSERT(set->loading == 0);
-    replica_set_flush(set);
+    ASSERT(set->stopping);
     while ((partition = map_next(&set->partitions, &at)) != NULL) {
-        partition_fail_waiters(partition, STATUS_CLOSED);
         if (partition->state == PARTITION_ONLINE) {
             const enum status status = partition_log_shutdown(partition->log);
 

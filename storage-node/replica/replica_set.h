@@ -34,6 +34,7 @@ struct replica_set {
     struct env_timer check_timer; /* rarely: all partitions */
     size_t loading;               /* partitions whose open job is under way */
     size_t closing;
+    bool stopping;
 };
 
 /* What replica_set_open needs to know of a partition. Borrowed for the call. */
@@ -41,6 +42,7 @@ struct replica_options {
     struct uuid topic_id;
     struct string topic;
     const struct topic_config *config;
+    const struct log_config *log;
     int32_t partition;
     bool leader;
     int32_t leader_epoch;
@@ -52,7 +54,7 @@ struct replica_options {
 };
 
 void replica_set_init(struct replica_set *set, const struct replica_set_options *options);
-/* All partitions must be gone. */
+/* After replica_set_stop, settled, and shutdown; closes the logs. */
 void replica_set_deinit(struct replica_set *set);
 
 struct partition *replica_set_find(const struct replica_set *set, struct uuid topic_id, int32_t partition);
@@ -62,10 +64,15 @@ void replica_set_open(struct replica_set *set, const struct replica_options *opt
  * and its files are removed on a worker. */
 void replica_set_close(struct replica_set *set, struct partition *partition, bool remove);
 /* The new effective config of a topic, for all its partitions here. */
-void replica_set_configure(struct replica_set *set, struct uuid topic_id, const struct topic_config *config);
+void replica_set_configure(struct replica_set *set, struct uuid topic_id, const struct topic_config *config,
+                           const struct log_config *log);
 /* Takes every partition of a failed directory offline. */
 void replica_set_fail_directory(struct replica_set *set, uint16_t directory);
-/* For a clean stop: flushes and closes every log, blocking. Partitions still loading must have finished (loading == 0). */
+/* For a clean stop, in this order: no more periodic care and no more opening... */
+void replica_set_stop(struct replica_set *set);
+/* ... wait until no job of the set is under way ... */
+bool replica_set_settled(const struct replica_set *set);
+/* ... then flush, sync and close every log; blocking, in a job while the loop leaves the set alone. */
 void replica_set_shutdown(struct replica_set *set);
 struct topic_state *replica_set_topic(const struct replica_set *set, struct uuid topic_id);
 

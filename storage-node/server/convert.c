@@ -21,14 +21,31 @@ struct batch_limits topic_batch_limits(const struct topic_config *config, int64_
 {
     struct batch_limits limits = batch_limits_none(BATCH_FROM_CLIENT);
 
-    limits.size_max = config->max_message_bytes;
-    limits.decompressed_size_max = (size_t)config->max_decompressed_bytes;
-    limits.key_required = config->compact;
-    if (!config->log_append_time) {
-        limits.timestamp_min = time_before(now_ms, config->timestamp_before_max_ms);
-        limits.timestamp_max = time_after(now_ms, config->timestamp_after_max_ms);
+    limits.size_max = (size_t)config->max_message_bytes;
+    limits.decompressed_size_max = (size_t)config->max_decompressed_message_bytes;
+    limits.key_required = config->cleanup_compact;
+    if (!config->message_timestamp_append) {
+        limits.timestamp_min = time_before(now_ms, config->message_timestamp_before_max_ms);
+        limits.timestamp_max = time_after(now_ms, config->message_timestamp_after_max_ms);
     }
     return limits;
+}
+
+static int compression_level_of(const struct topic_config *config)
+{
+    switch (config->compression_type) {
+    case TOPIC_COMPRESSION_GZIP:
+        return config->compression_gzip_level;
+    case TOPIC_COMPRESSION_LZ4:
+        return config->compression_lz4_level;
+    case TOPIC_COMPRESSION_ZSTD:
+        return config->compression_zstd_level;
+    case TOPIC_COMPRESSION_PRODUCER:
+    case TOPIC_COMPRESSION_NONE:
+    case TOPIC_COMPRESSION_SNAPPY:
+        break;
+    }
+    return 0;
 }
 
 /* The batch with its records under another codec. Everything else of it stays, the checksum is new. */
@@ -53,20 +70,20 @@ static enum batch_error batch_recompress(const struct topic_config *config, cons
         return error;
     }
     buffer_append(&stored, batch.data, RECORD_BATCH_HEADER_SIZE);
-    if (config->compression == COMPRESSION_NONE) {
+    if (config->compression_type == TOPIC_COMPRESSION_NONE) {
         buffer_append(&stored, records.data, records.size);
     } else {
-        compression_encode(NULL, (enum compression)config->compression, config->compression_level, records, &stored);
+        compression_encode(NULL, (enum compression)config->compression_type, compression_level_of(config), records, &stored);
     }
     stored_header.attributes =
-        (uint16_t)((header->attributes & ~(unsigned)BATCH_COMPRESSION_MASK) | (unsigned)config->compression);
+        (uint16_t)((header->attributes & ~(unsigned)BATCH_COMPRESSION_MASK) | (unsigned)config->compression_type);
     stored_header.batch_length = (int32_t)(stored.size - RECORD_BATCH_OVERHEAD);
     batch_header_write(&stored_header, (struct space){stored.data, stored.size});
     batch_set_crc((struct space){stored.data, stored.size});
     buffer_deinit(&scratch);
     copy->data = stored.data;
     copy->size = stored.size;
-    if (copy->size > config->max_message_bytes) {
+    if (copy->size > (size_t)config->max_message_bytes) {
         batch_copy_free(copy);
         return BATCH_ERROR_TOO_LARGE;
     }
@@ -77,7 +94,8 @@ enum batch_error batch_convert(const struct topic_config *config, int64_t now_ms
                                struct space batch, struct batch_copy *copy)
 {
     *copy = (struct batch_copy){NULL, 0};
-    if (config->compression != TOPIC_COMPRESSION_PRODUCER && config->compression != header->compression) {
+    if (config->compression_type != TOPIC_COMPRESSION_PRODUCER &&
+        (unsigned)config->compression_type != header->compression) {
         const struct batch_limits limits = topic_batch_limits(config, now_ms);
         const enum batch_error error =
             batch_recompress(config, &limits, header, bytes_of(batch.data, batch.size), copy);
@@ -89,7 +107,7 @@ enum batch_error batch_convert(const struct topic_config *config, int64_t now_ms
             batch = (struct space){copy->data, copy->size};
         }
     }
-    if (config->log_append_time) {
+    if (config->message_timestamp_append) {
         batch_set_timestamp(batch, TIMESTAMP_LOG_APPEND_TIME, now_ms);
     }
     return BATCH_ERROR_NONE;

@@ -1,8 +1,9 @@
 /* What handlers of one loop have in common. */
 #include "storage-node/server/shard.h"
 
+#include "common/base/assert.h"
 #include "common/wire/error.h"
-#include "storage-node/node.h"
+#include "storage-node/server/service.h"
 
 uint32_t shard_of(const struct shard *shard, struct uuid topic_id, int32_t partition)
 {
@@ -12,7 +13,8 @@ uint32_t shard_of(const struct shard *shard, struct uuid topic_id, int32_t parti
 
 struct shard *shard_at(const struct shard *shard, uint32_t index)
 {
-    return node_shard(shard->node, index);
+    ASSERT(index < shard->service->shard_count);
+    return &shard->service->shards[index];
 }
 
 int16_t shard_resolve(const struct shard *shard, struct string name, struct uuid topic_id, int32_t partition,

@@ -12,10 +12,10 @@
 #include "storage-node/replica/replica_set.h"
 #include "storage-node/server/fetch_session.h"
 
-struct node;
+struct service;
 
 struct shard {
-    struct node *node;
+    struct service *service;
     struct env *env;
     uint32_t index;
     uint32_t count; /* of all shards */

@@ -17,9 +17,6 @@ void handle_describe_cluster(struct rpc_request *request);
 void handle_describe_topic_partitions(struct rpc_request *request);
 void handle_describe_configs(struct rpc_request *request);
 void handle_describe_producers(struct rpc_request *request);
-void handle_find_coordinator(struct rpc_request *request);
-void handle_list_groups(struct rpc_request *request);
-void handle_describe_groups(struct rpc_request *request);
 /* Passed on to the active controller: CreateTopics, DeleteTopics, CreatePartitions, AlterConfigs and so on. */
 void handle_forward(struct rpc_request *request);
 

@@ -8,6 +8,7 @@
  * Partitions of one request go side by side: all are appended in the same turn, none waits for another. */
 #include "common/base/assert.h"
 #include "common/base/buffer.h"
+#include "common/batch/compression.h"
 #include "common/batch/record_batch.h"
 #include "common/wire/error.h"
 #include "storage-node/server/convert.h"
@@ -159,6 +160,11 @@ static int16_t produce_judge(struct produce_item *item, const struct partition *
     struct batch_header header;
     enum batch_error error = batch_validate(batch, &limits, &header);
 
+    if (error == BATCH_ERROR_NONE && header.compression == COMPRESSION_ZSTD &&
+        item->part->produce->request->version < 7) {
+        *text = "zstd needs produce version 7 or newer";
+        return ERROR_UNSUPPORTED_COMPRESSION_TYPE;
+    }
     if (error == BATCH_ERROR_NONE && header.transactional) {
         *text = "transactions are not available on this node";
         return ERROR_INVALID_TXN_STATE;
@@ -173,7 +179,7 @@ static int16_t produce_judge(struct produce_item *item, const struct partition *
     if (item->copy.data != NULL) {
         item->batch = (struct space){item->copy.data, item->copy.size};
     }
-    item->answer->log_append_time_ms = config->log_append_time ? now_ms : -1;
+    item->answer->log_append_time_ms = config->message_timestamp_append ? now_ms : -1;
     return ERROR_NONE;
 }
 

@@ -1,0 +1,464 @@
+/* The log directories of a node.
+ *
+ *     DIR/.lock                             held while the node runs
+ *     DIR/meta.properties                   version=1, cluster.id, node.id, directory.id
+ *     DIR/.kafka_cleanshutdown              {"version":0,"brokerEpoch":N}; there only between a clean stop and the next start
+ *     DIR/recovery-point-offset-checkpoint  below these offsets partitions are synced
+ *     DIR/log-start-offset-checkpoint       below these offsets records were deleted
+ *     DIR/TOPIC-N/                          a partition
+ *
+ * A missing or damaged checkpoint costs time, never data: recovery then reads the whole log. */
+#include "storage-node/cluster/directories.h"
+
+#include "common/base/assert.h"
+#include "common/base/buffer.h"
+#include "common/base/map.h"
+#include "common/base/memory.h"
+#include "common/env/disk.h"
+#include "storage-node/cluster/directory_files.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define PROBLEM_MAX 512
+
+/* A partition that lies, or was put, somewhere. */
+struct place {
+    char *name; /* TOPIC-N */
+    uint16_t directory;
+    bool asked; /* the metadata knows it */
+    int64_t recovery_point;
+    int64_t log_start_offset;
+};
+
+struct directory {
+    char *path;
+    struct uuid id;
+    struct file *lock;
+    int64_t clean_epoch; /* -1: not a clean stop */
+    bool clean;
+    bool failed;
+    size_t partitions;
+};
+
+struct directories {
+    struct disk *disk;
+    struct directory *items;
+    struct uuid *ids;
+    size_t count;
+    int32_t node_id;
+    char *cluster_id;
+    struct map places; /* by name */
+};
+
+static bool place_is(const void *value, const void *key)
+{
+    return string_equal(string_of(((const struct place *)value)->name), *(const struct string *)key);
+}
+
+static struct place *directories_find(const struct directories *directories, struct string name)
+{
+    return map_find(&directories->places, hash_string(name), place_is, &name);
+}
+
+static struct place *directories_add(struct directories *directories, struct string name, uint16_t directory)
+{
+    struct place *place = memory_alloc_zero(1, sizeof(*place));
+
+    place->name = memory_copy_text(name.data, name.size);
+    place->directory = directory;
+    map_insert(&directories->places, hash_string(name), place);
+    directories->items[directory].partitions++;
+    return place;
+}
+
+/* Cut to the size, if paths are long. */
+static void directories_say(char problem[PROBLEM_MAX], const char *format, ...) PRINTF_LIKE(2, 3);
+
+static void directories_say(char problem[PROBLEM_MAX], const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(problem, PROBLEM_MAX, format, arguments);
+    va_end(arguments);
+}
+
+/* --- opening --- */
+
+struct directory_scan {
+    struct directories *directories;
+    uint16_t index;
+    const char *twice; /* a partition that lies in two directories */
+};
+
+static void directory_entry(void *context, const char *name, enum disk_kind kind)
+{
+    struct directory_scan *scan = context;
+    const struct string text = string_of(name);
+
+    if (kind != DISK_DIRECTORY || !partition_name_valid(text)) {
+        return;
+    }
+    if (directories_find(scan->directories, text) != NULL) {
+        scan->twice = directories_find(scan->directories, text)->name;
+        return;
+    }
+    directories_add(scan->directories, text, scan->index);
+}
+
+static void directory_recovery_point(void *context, struct string topic, int32_t partition, int64_t offset)
+{
+    char name[DISK_PATH_MAX];
+    struct place *place;
+
+    snprintf(name, sizeof(name), "%.*s-%d", STRING_ARGS(topic), partition);
+    place = directories_find(context, string_of(name));
+    if (place != NULL) {
+        place->recovery_point = offset;
+    }
+}
+
+static void directory_start_offset(void *context, struct string topic, int32_t partition, int64_t offset)
+{
+    char name[DISK_PATH_MAX];
+    struct place *place;
+
+    snprintf(name, sizeof(name), "%.*s-%d", STRING_ARGS(topic), partition);
+    place = directories_find(context, string_of(name));
+    if (place != NULL) {
+        place->log_start_offset = offset;
+    }
+}
+
+static enum status directory_check_identity(struct directories *directories, struct directory *directory,
+                                            const struct directory_meta *meta, struct string cluster_id,
+                                            char problem[PROBLEM_MAX])
+{
+    const struct string known =
+        directories->cluster_id != NULL ? string_of(directories->cluster_id) : cluster_id;
+
+    if (meta->node_id != directories->node_id) {
+        directories_say(problem, "%s belongs to node %d, this is node %d: check node.id and log.dirs", directory->path,
+                 meta->node_id, directories->node_id);
+        return STATUS_INVALID;
+    }
+    if (known.data != NULL && !string_equal(known, string_of(meta->cluster_id))) {
+        directories_say(problem, "%s belongs to cluster %s, not %.*s: check cluster.id and log.dirs",
+                 directory->path, meta->cluster_id, STRING_ARGS(known));
+        return STATUS_INVALID;
+    }
+    if (directories->cluster_id == NULL) {
+        directories->cluster_id = memory_copy_text(meta->cluster_id, strlen(meta->cluster_id));
+    }
+    directory->id = meta->directory_id;
+    return STATUS_OK;
+}
+
+static enum status directory_take(struct directories *directories, struct directory *directory, char problem[PROBLEM_MAX])
+{
+    char path[DISK_PATH_MAX];
+    enum status status = disk_make_directories(directories->disk, directory->path);
+
+    if (status != STATUS_OK) {
+        directories_say(problem, "cannot make log directory %s: %s", directory->path, status_text(status));
+        return status;
+    }
+    snprintf(path, sizeof(path), "%s/.lock", directory->path);
+    status = disk_lock(directories->disk, path, &directory->lock);
+    if (status != STATUS_OK) {
+        directories_say(problem, "cannot lock %s: %s; %s", path, status_text(status),
+                 status == STATUS_LOCKED ? "another node runs on this directory, stop it or change log.dirs"
+                                         : "check the directory's owner and file system");
+    }
+    return status;
+}
+
+static enum status directory_open(struct directories *directories, uint16_t index, const struct directories_options *options,
+                                  char problem[PROBLEM_MAX])
+{
+    struct directory *directory = &directories->items[index];
+    struct directory_scan scan = {.directories = directories, .index = index};
+    struct directory_meta meta;
+    enum status status = directory_take(directories, directory, problem);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = directory_meta_read(directories->disk, directory->path, &meta);
+    if (status == STATUS_OK) {
+        status = directory_check_identity(directories, directory, &meta, options->cluster_id, problem);
+    } else if (status == STATUS_NOT_FOUND) {
+        directory->id = uuid_random(options->random, options->random_context);
+        status = STATUS_OK;
+    } else {
+        directories_say(problem, "%s/meta.properties cannot be used: %s", directory->path, status_text(status));
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    directory->clean = directory_clean_read(directories->disk, directory->path, &directory->clean_epoch) == STATUS_OK;
+    status = disk_list(directories->disk, directory->path, directory_entry, &scan);
+    if (status != STATUS_OK || scan.twice != NULL) {
+        directories_say(problem, "cannot use %s: %s%s", directory->path,
+                 scan.twice != NULL ? "it has a partition that another directory has too: " : status_text(status),
+                 scan.twice != NULL ? scan.twice : "");
+        return status != STATUS_OK ? status : STATUS_INVALID;
+    }
+    /* Damaged or missing: recovery reads more. */
+    (void)!checkpoint_read(directories->disk, directory->path, CHECKPOINT_RECOVERY_POINT, directory_recovery_point,
+                           directories);
+    (void)!checkpoint_read(directories->disk, directory->path, CHECKPOINT_LOG_START, directory_start_offset, directories);
+    return STATUS_OK;
+}
+
+enum status directories_open(const struct directories_options *options, struct directories **out, char problem[PROBLEM_MAX])
+{
+    struct directories *directories = memory_alloc_zero(1, sizeof(*directories));
+    enum status status = STATUS_OK;
+
+    ASSERT(options->count > 0);
+    ASSERT(options->count <= DIRECTORIES_MAX);
+    directories->disk = options->disk;
+    directories->node_id = options->node_id;
+    directories->count = options->count;
+    directories->items = memory_alloc_zero(options->count, sizeof(*directories->items));
+    directories->ids = memory_alloc_zero(options->count, sizeof(*directories->ids));
+    map_init(&directories->places);
+    for (size_t i = 0; i < options->count; i++) {
+        directories->items[i].path = memory_copy_text(options->paths[i].data, options->paths[i].size);
+        directories->items[i].clean_epoch = -1;
+    }
+    for (size_t i = 0; i < options->count && status == STATUS_OK; i++) {
+        status = directory_open(directories, (uint16_t)i, options, problem);
+        directories->ids[i] = directories->items[i].id;
+    }
+    if (status == STATUS_OK && directories->cluster_id == NULL && options->cluster_id.data != NULL) {
+        directories->cluster_id = memory_copy_text(options->cluster_id.data, options->cluster_id.size);
+    }
+    if (status == STATUS_OK && directories->cluster_id != NULL) {
+        status = directories_set_cluster_id(directories, string_of(directories->cluster_id));
+        if (status != STATUS_OK) {
+            directories_say(problem, "cannot write meta.properties: %s", status_text(status));
+        }
+    }
+    if (status != STATUS_OK) {
+        directories_close(directories);
+        return status;
+    }
+    *out = directories;
+    return STATUS_OK;
+}
+
+void directories_close(struct directories *directories)
+{
+    struct place *place;
+    size_t at = 0;
+
+    while ((place = map_next(&directories->places, &at)) != NULL) {
+        memory_free(place->name);
+        memory_free(place);
+    }
+    map_deinit(&directories->places);
+    for (size_t i = 0; i < directories->count; i++) {
+        file_unref(directories->items[i].lock);
+        memory_free(directories->items[i].path);
+    }
+    memory_free(directories->items);
+    memory_free(directories->ids);
+    memory_free(directories->cluster_id);
+    memory_free(directories);
+}
+
+/* --- identity --- */
+
+struct string directories_cluster_id(const struct directories *directories)
+{
+    return string_of(directories->cluster_id);
+}
+
+enum status directories_set_cluster_id(struct directories *directories, struct string cluster_id)
+{
+    if (cluster_id.size > DIRECTORY_CLUSTER_ID_MAX) {
+        return STATUS_TOO_LARGE;
+    }
+    for (size_t i = 0; i < directories->count; i++) {
+        struct directory_meta meta = {.node_id = directories->node_id, .directory_id = directories->items[i].id};
+        struct directory_meta there;
+        enum status status;
+
+        memcpy(meta.cluster_id, cluster_id.data, cluster_id.size);
+        if (directory_meta_read(directories->disk, directories->items[i].path, &there) == STATUS_OK &&
+            uuid_equal(there.directory_id, meta.directory_id)) {
+            continue;
+        }
+        status = directory_meta_write(directories->disk, directories->items[i].path, &meta);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    if (directories->cluster_id == NULL) {
+        directories->cluster_id = memory_copy_text(cluster_id.data, cluster_id.size);
+    }
+    return STATUS_OK;
+}
+
+size_t directories_count(const struct directories *directories)
+{
+    return directories->count;
+}
+
+const char *directories_path(const struct directories *directories, size_t index)
+{
+    ASSERT(index < directories->count);
+    return directories->items[index].path;
+}
+
+struct uuid directories_id(const struct directories *directories, size_t index)
+{
+    ASSERT(index < directories->count);
+    return directories->items[index].id;
+}
+
+const struct uuid *directories_ids(const struct directories *directories)
+{
+    return directories->ids;
+}
+
+int64_t directories_clean_epoch(const struct directories *directories)
+{
+    int64_t epoch = directories->items[0].clean_epoch;
+
+    for (size_t i = 0; i < directories->count; i++) {
+        if (!directories->items[i].clean || directories->items[i].clean_epoch != epoch) {
+            return -1;
+        }
+    }
+    return epoch;
+}
+
+enum status directories_begin(struct directories *directories)
+{
+    for (size_t i = 0; i < directories->count; i++) {
+        const enum status status = directory_clean_remove(directories->disk, directories->items[i].path);
+
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    return STATUS_OK;
+}
+
+/* --- places --- */
+
+static bool directories_choose(const struct directories *directories, uint16_t *index)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < directories->count; i++) {
+        if (!directories->items[i].failed &&
+            (!found || directories->items[i].partitions < directories->items[*index].partitions)) {
+            *index = (uint16_t)i;
+            found = true;
+        }
+    }
+    return found;
+}
+
+bool directories_place(struct directories *directories, struct arena *arena, struct string topic, int32_t partition,
+                       struct directory_place *out)
+{
+    const struct string name = arena_format(arena, "%.*s-%d", STRING_ARGS(topic), partition);
+    struct place *place = directories_find(directories, name);
+    uint16_t index = 0;
+
+    *out = (struct directory_place){.exists = place != NULL};
+    if (place == NULL) {
+        if (!directories_choose(directories, &index)) {
+            return false;
+        }
+        place = directories_add(directories, name, index);
+    } else if (directories->items[place->directory].failed) {
+        return false;
+    }
+    place->asked = true;
+    out->directory = place->directory;
+    out->path = arena_format(arena, "%s/%s", directories->items[place->directory].path, place->name).data;
+    out->recovery_point = place->recovery_point;
+    out->log_start_offset = place->log_start_offset;
+    out->clean = directories->items[place->directory].clean;
+    return true;
+}
+
+void directories_forget(struct directories *directories, struct string topic, int32_t partition)
+{
+    char text[DISK_PATH_MAX];
+    struct string name;
+    struct place *place;
+
+    snprintf(text, sizeof(text), "%.*s-%d", STRING_ARGS(topic), partition);
+    name = string_of(text);
+    place = directories_find(directories, name);
+    if (place != NULL) {
+        map_remove(&directories->places, hash_string(name), place);
+        directories->items[place->directory].partitions--;
+        memory_free(place->name);
+        memory_free(place);
+    }
+}
+
+bool directories_fail(struct directories *directories, size_t index)
+{
+    ASSERT(index < directories->count);
+    if (directories->items[index].failed) {
+        return false;
+    }
+    directories->items[index].failed = true;
+    return true;
+}
+
+bool directories_failed(const struct directories *directories, size_t index)
+{
+    ASSERT(index < directories->count);
+    return directories->items[index].failed;
+}
+
+size_t directories_working(const struct directories *directories)
+{
+    size_t working = 0;
+
+    for (size_t i = 0; i < directories->count; i++) {
+        working += directories->items[i].failed ? 0 : 1;
+    }
+    return working;
+}
+
+void directories_strays(const struct directories *directories, void (*each)(void *context, const char *path), void *context)
+{
+    const struct place *place;
+    size_t at = 0;
+
+    while ((place = map_next(&directories->places, &at)) != NULL) {
+        if (!place->asked) {
+            char path[DISK_PATH_MAX];
+
+            snprintf(path, sizeof(path), "%s/%s", directories->items[place->directory].path, place->name);
+            each(context, path);
+        }
+    }
+}
+
+enum status directory_checkpoint_write(const struct directory_checkpoint *checkpoint)
+{
+    const enum status status = checkpoint_write(checkpoint->disk, checkpoint->path, CHECKPOINT_RECOVERY_POINT,
+                                                checkpoint->recovery_lines, checkpoint->recovery_count);
+
+    return status != STATUS_OK ? status
+                               : checkpoint_write(checkpoint->disk, checkpoint->path, CHECKPOINT_LOG_START,
+                                                  checkpoint->start_lines, checkpoint->start_count);
+}
+
+enum status directory_mark_clean(struct disk *disk, const char *path, int64_t broker_epoch)
+{
+    return directory_clean_write(disk, path, broker_epoch);
+}

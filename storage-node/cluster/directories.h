@@ -1,0 +1,80 @@
+/* The log directories of a node: identity, locks, what lies in them, and the checkpoints that say what a crash cannot have touched.
+ * Belongs to the first loop. */
+#ifndef CLUSTER_DIRECTORIES_H
+#define CLUSTER_DIRECTORIES_H
+
+#include "common/base/arena.h"
+#include "common/base/attributes.h"
+#include "common/base/bytes.h"
+#include "common/base/status.h"
+#include "common/base/uuid.h"
+
+#define DIRECTORIES_MAX 64
+
+struct disk;
+struct directories;
+
+/* Where a partition lies, or will lie. */
+struct directory_place {
+    uint16_t directory;
+    const char *path; /* of the partition's directory; in the arena */
+    int64_t recovery_point;
+    int64_t log_start_offset;
+    bool clean; /* its directory was shut down cleanly */
+    bool exists;
+};
+
+struct directories_options {
+    struct disk *disk;
+    const struct string *paths;
+    size_t count;
+    int32_t node_id;
+    struct string cluster_id; /* null: take what the directories say */
+    uint64_t (*random)(void *context);
+    void *random_context;
+};
+
+/* Locks and reads every directory, making those that are missing. `problem` gets a sentence for the operator on failure. */
+MUST_USE enum status directories_open(const struct directories_options *options, struct directories **directories,
+                                      char problem[512]);
+void directories_close(struct directories *directories);
+
+/* Null if no directory knows it yet. */
+struct string directories_cluster_id(const struct directories *directories);
+/* Writes the cluster id into every directory. */
+MUST_USE enum status directories_set_cluster_id(struct directories *directories, struct string cluster_id);
+size_t directories_count(const struct directories *directories);
+const char *directories_path(const struct directories *directories, size_t index);
+struct uuid directories_id(const struct directories *directories, size_t index);
+const struct uuid *directories_ids(const struct directories *directories);
+/* Broker epoch of the last clean stop; -1 if the last stop of any directory was not clean. */
+int64_t directories_clean_epoch(const struct directories *directories);
+/* Removes the marks of the clean stop: from now on a crash is a crash. */
+MUST_USE enum status directories_begin(struct directories *directories);
+
+/* The place of a partition: where it lies already, else the working directory with the fewest partitions. False if none works. */
+bool directories_place(struct directories *directories, struct arena *arena, struct string topic, int32_t partition,
+                       struct directory_place *place);
+void directories_forget(struct directories *directories, struct string topic, int32_t partition);
+/* Takes a directory out of service. False if it was out already. */
+bool directories_fail(struct directories *directories, size_t index);
+bool directories_failed(const struct directories *directories, size_t index);
+size_t directories_working(const struct directories *directories);
+/* Partitions found on the disk that were never asked for with directories_place: topics deleted while the node was away. */
+void directories_strays(const struct directories *directories, void (*each)(void *context, const char *path), void *context);
+
+/* Writes the checkpoint files of directory `index` (blocking; in a job). `recovery_points` and `start_offsets` are texts of
+ * lines "topic partition offset\n" with their counts. */
+struct directory_checkpoint {
+    struct disk *disk;
+    const char *path; /* of the directory */
+    struct bytes recovery_lines;
+    size_t recovery_count;
+    struct bytes start_lines;
+    size_t start_count;
+};
+MUST_USE enum status directory_checkpoint_write(const struct directory_checkpoint *checkpoint);
+/* Marks a clean stop under `broker_epoch`; after everything is synced. */
+MUST_USE enum status directory_mark_clean(struct disk *disk, const char *path, int64_t broker_epoch);
+
+#endif
