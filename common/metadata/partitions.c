@@ -83,7 +83,9 @@ static void words_pack(struct partition_chunk *chunk, const int32_t *from, uint3
     for (uint32_t i = 0; i < chunk->count; i++) {
         struct partition_head *head = &chunk->heads[i];
 
-        memcpy(chunk->words + used, from + head->words_at, head->room * sizeof(int32_t));
+        if (head->room > 0) {
+            memcpy(chunk->words + used, from + head->words_at, head->room * sizeof(int32_t));
+        }
         head->words_at = used;
         used += head->room;
     }
