@@ -10,6 +10,7 @@
 #include "common/base/memory.h"
 #include "common/config/node_config.h"
 #include "common/trace/trace.h"
+#include "storage-node/log/log_directory.h"
 #include "storage-node/node_private.h"
 #include "storage-node/server/features.h"
 #include "storage-node/server/handlers/handlers.h"
@@ -455,7 +456,7 @@ static void node_mark_clean(struct node *node)
         if (directories_failed(node->service.directories, i)) {
             continue;
         }
-        status = directory_mark_clean(node->env->disk, directories_path(node->service.directories, i), epoch);
+        status = log_directory_clean_write(node->env->disk, directories_path(node->service.directories, i), epoch);
         if (status != STATUS_OK) {
             trace_error("clean_mark_failed", T_TEXT("path", directories_path(node->service.directories, i)), T_STATUS("why", status));
         }

@@ -1,16 +1,17 @@
 /* What a node does beside serving: checkpoints of recovery points and log starts. Every loop writes down its partitions, a worker
  * writes the files. */
-#include "common/base/assert.h"
 #include "common/base/buffer.h"
 #include "common/base/memory.h"
+#include "common/env/disk.h"
 #include "common/trace/trace.h"
+#include "storage-node/log/checkpoint.h"
 #include "storage-node/node_private.h"
 
+#include <stdio.h>
+
 struct checkpoint_lines {
-    struct buffer recovery;
-    size_t recovery_count;
-    struct buffer start;
-    size_t start_count;
+    struct checkpoint_draft recovery;
+    struct checkpoint_draft start;
 };
 
 /* One for each loop and directory: loops fill their own. */
@@ -37,20 +38,48 @@ static void shard_collect_checkpoint(struct shard *shard, struct round *round)
 
     while ((partition = map_next(&shard->replicas.partitions, &at)) != NULL) {
         struct checkpoint_lines *lines = checkpoint_lines_of(checkpoint, shard->index, partition->directory);
+        struct checkpoint_entry entry = {.topic = string_of(partition->topic->name), .partition = partition->index};
 
         if (partition->state != PARTITION_ONLINE) {
             continue;
         }
-        buffer_append_format(&lines->recovery, "%s %d %lld\n", partition->topic->name, partition->index,
-                             (long long)partition_log_durable_end(partition->log));
-        lines->recovery_count++;
-        if (partition_log_start_offset(partition->log) > 0) {
-            buffer_append_format(&lines->start, "%s %d %lld\n", partition->topic->name, partition->index,
-                                 (long long)partition_log_start_offset(partition->log));
-            lines->start_count++;
+        entry.offset = partition_log_durable_end(partition->log);
+        checkpoint_draft_add(&lines->recovery, &entry);
+        entry.offset = partition_log_start_offset(partition->log);
+        if (entry.offset > 0) {
+            checkpoint_draft_add(&lines->start, &entry);
         }
     }
     round_done(shard, round);
+}
+
+static void checkpoint_merge(struct checkpoint_draft *into, const struct checkpoint_draft *from)
+{
+    buffer_append(&into->lines, from->lines.data, from->lines.size);
+    into->count += from->count;
+}
+
+static enum status checkpoint_write_directory(struct checkpoint *checkpoint, size_t directory)
+{
+    struct disk *disk = checkpoint->node->env->disk;
+    const char *directory_path = directories_path(checkpoint->node->service.directories, directory);
+    struct checkpoint_lines *all = checkpoint_lines_of(checkpoint, 0, directory);
+    char path[DISK_PATH_MAX];
+    enum status status;
+
+    for (uint32_t loop = 1; loop < checkpoint->node->service.shard_count; loop++) {
+        const struct checkpoint_lines *lines = checkpoint_lines_of(checkpoint, loop, directory);
+
+        checkpoint_merge(&all->recovery, &lines->recovery);
+        checkpoint_merge(&all->start, &lines->start);
+    }
+    snprintf(path, sizeof(path), "%s/%s", directory_path, CHECKPOINT_RECOVERY_POINT);
+    status = checkpoint_draft_write(&all->recovery, disk, path);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    snprintf(path, sizeof(path), "%s/%s", directory_path, CHECKPOINT_LOG_START);
+    return checkpoint_draft_write(&all->start, disk, path);
 }
 
 static void checkpoint_work(struct env_job *job)
@@ -58,29 +87,12 @@ static void checkpoint_work(struct env_job *job)
     struct checkpoint *checkpoint = CONTAINER_OF(job, struct checkpoint, job);
 
     for (size_t directory = 0; directory < checkpoint->directory_count; directory++) {
-        struct checkpoint_lines *all = checkpoint_lines_of(checkpoint, 0, directory);
-        struct directory_checkpoint file = {.disk = checkpoint->node->env->disk,
-                                            .path = directories_path(checkpoint->node->service.directories, directory)};
-        enum status status;
+        if (!checkpoint->skip[directory]) {
+            const enum status status = checkpoint_write_directory(checkpoint, directory);
 
-        if (checkpoint->skip[directory]) {
-            continue;
-        }
-        for (uint32_t loop = 1; loop < checkpoint->node->service.shard_count; loop++) {
-            const struct checkpoint_lines *lines = checkpoint_lines_of(checkpoint, loop, directory);
-
-            buffer_append(&all->recovery, lines->recovery.data, lines->recovery.size);
-            buffer_append(&all->start, lines->start.data, lines->start.size);
-            all->recovery_count += lines->recovery_count;
-            all->start_count += lines->start_count;
-        }
-        file.recovery_lines = buffer_bytes(&all->recovery);
-        file.recovery_count = all->recovery_count;
-        file.start_lines = buffer_bytes(&all->start);
-        file.start_count = all->start_count;
-        status = directory_checkpoint_write(&file);
-        if (status != STATUS_OK) {
-            checkpoint->status = status;
+            if (status != STATUS_OK) {
+                checkpoint->status = status;
+            }
         }
     }
 }
@@ -96,8 +108,8 @@ static void checkpoint_finished(struct env_job *job)
         trace_warn("checkpoint_failed", T_STATUS("why", checkpoint->status));
     }
     for (size_t i = 0; i < node->service.shard_count * checkpoint->directory_count; i++) {
-        buffer_deinit(&checkpoint->lines[i].recovery);
-        buffer_deinit(&checkpoint->lines[i].start);
+        checkpoint_draft_deinit(&checkpoint->lines[i].recovery);
+        checkpoint_draft_deinit(&checkpoint->lines[i].start);
     }
     memory_free(checkpoint->lines);
     memory_free(checkpoint->skip);
@@ -130,6 +142,10 @@ void node_checkpoint_start(struct node *node, void (*done)(struct node *node))
     checkpoint->done = done;
     checkpoint->directory_count = directories_count(node->service.directories);
     checkpoint->lines = memory_alloc_zero(node->service.shard_count * checkpoint->directory_count, sizeof(*checkpoint->lines));
+    for (size_t i = 0; i < node->service.shard_count * checkpoint->directory_count; i++) {
+        checkpoint_draft_init(&checkpoint->lines[i].recovery);
+        checkpoint_draft_init(&checkpoint->lines[i].start);
+    }
     checkpoint->skip = memory_alloc_zero(checkpoint->directory_count, sizeof(*checkpoint->skip));
     for (size_t i = 0; i < checkpoint->directory_count; i++) {
         checkpoint->skip[i] = directories_failed(node->service.directories, i);

@@ -15,7 +15,9 @@
 #include "common/base/map.h"
 #include "common/base/memory.h"
 #include "common/env/disk.h"
-#include "storage-node/cluster/directory_files.h"
+#include "storage-node/log/checkpoint.h"
+#include "storage-node/log/log_directory.h"
+#include "storage-node/log/partition_log.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -92,47 +94,68 @@ struct directory_scan {
     const char *twice; /* a partition that lies in two directories */
 };
 
-static void directory_entry(void *context, const char *name, enum disk_kind kind)
+static void directory_entry(void *context, const struct log_directory_entry *entry)
 {
     struct directory_scan *scan = context;
-    const struct string text = string_of(name);
+    struct directories *directories = scan->directories;
+    const struct string name = string_of(entry->name);
 
-    if (kind != DISK_DIRECTORY || !partition_name_valid(text)) {
-        return;
-    }
-    if (directories_find(scan->directories, text) != NULL) {
-        scan->twice = directories_find(scan->directories, text)->name;
-        return;
-    }
-    directories_add(scan->directories, text, scan->index);
-}
+    if (entry->item == LOG_DIRECTORY_RETIRED) {
+        char path[DISK_PATH_MAX];
 
-static void directory_recovery_point(void *context, struct string topic, int32_t partition, int64_t offset)
-{
-    char name[DISK_PATH_MAX];
-    struct place *place;
+        /* What is left of a partition that was deleted before the last stop. */
+        snprintf(path, sizeof(path), "%s/%s", directories->items[scan->index].path, entry->name);
+        (void)!partition_directory_remove(directories->disk, path);
+    } else if (entry->item == LOG_DIRECTORY_PARTITION) {
+        const struct place *there = directories_find(directories, name);
 
-    snprintf(name, sizeof(name), "%.*s-%d", STRING_ARGS(topic), partition);
-    place = directories_find(context, string_of(name));
-    if (place != NULL) {
-        place->recovery_point = offset;
+        if (there != NULL) {
+            scan->twice = there->name;
+        } else {
+            directories_add(directories, name, scan->index);
+        }
     }
 }
 
-static void directory_start_offset(void *context, struct string topic, int32_t partition, int64_t offset)
+static struct place *directories_find_entry(const struct directories *directories, const struct checkpoint_entry *entry)
 {
     char name[DISK_PATH_MAX];
-    struct place *place;
 
-    snprintf(name, sizeof(name), "%.*s-%d", STRING_ARGS(topic), partition);
-    place = directories_find(context, string_of(name));
+    snprintf(name, sizeof(name), "%.*s-%d", STRING_ARGS(entry->topic), entry->partition);
+    return directories_find(directories, string_of(name));
+}
+
+static void directory_recovery_point(void *context, const struct checkpoint_entry *entry)
+{
+    struct place *place = directories_find_entry(context, entry);
+
     if (place != NULL) {
-        place->log_start_offset = offset;
+        place->recovery_point = entry->offset;
     }
+}
+
+static void directory_start_offset(void *context, const struct checkpoint_entry *entry)
+{
+    struct place *place = directories_find_entry(context, entry);
+
+    if (place != NULL) {
+        place->log_start_offset = entry->offset;
+    }
+}
+
+/* Damaged or missing: recovery reads more. */
+static void directory_read_checkpoints(struct directories *directories, const struct directory *directory)
+{
+    char path[DISK_PATH_MAX];
+
+    snprintf(path, sizeof(path), "%s/%s", directory->path, CHECKPOINT_RECOVERY_POINT);
+    (void)!checkpoint_read(directories->disk, path, directory_recovery_point, directories);
+    snprintf(path, sizeof(path), "%s/%s", directory->path, CHECKPOINT_LOG_START);
+    (void)!checkpoint_read(directories->disk, path, directory_start_offset, directories);
 }
 
 static enum status directory_check_identity(struct directories *directories, struct directory *directory,
-                                            const struct directory_meta *meta, struct string cluster_id,
+                                            const struct log_directory_meta *meta, struct string cluster_id,
                                             char problem[PROBLEM_MAX])
 {
     const struct string known =
@@ -157,17 +180,15 @@ static enum status directory_check_identity(struct directories *directories, str
 
 static enum status directory_take(struct directories *directories, struct directory *directory, char problem[PROBLEM_MAX])
 {
-    char path[DISK_PATH_MAX];
     enum status status = disk_make_directories(directories->disk, directory->path);
 
     if (status != STATUS_OK) {
         directories_say(problem, "cannot make log directory %s: %s", directory->path, status_text(status));
         return status;
     }
-    snprintf(path, sizeof(path), "%s/.lock", directory->path);
-    status = disk_lock(directories->disk, path, &directory->lock);
+    status = log_directory_lock(directories->disk, directory->path, &directory->lock);
     if (status != STATUS_OK) {
-        directories_say(problem, "cannot lock %s: %s; %s", path, status_text(status),
+        directories_say(problem, "cannot lock %s: %s; %s", directory->path, status_text(status),
                  status == STATUS_LOCKED ? "another node runs on this directory, stop it or change log.dirs"
                                          : "check the directory's owner and file system");
     }
@@ -179,13 +200,13 @@ static enum status directory_open(struct directories *directories, uint16_t inde
 {
     struct directory *directory = &directories->items[index];
     struct directory_scan scan = {.directories = directories, .index = index};
-    struct directory_meta meta;
+    struct log_directory_meta meta;
     enum status status = directory_take(directories, directory, problem);
 
     if (status != STATUS_OK) {
         return status;
     }
-    status = directory_meta_read(directories->disk, directory->path, &meta);
+    status = log_directory_meta_read(directories->disk, directory->path, &meta);
     if (status == STATUS_OK) {
         status = directory_check_identity(directories, directory, &meta, options->cluster_id, problem);
     } else if (status == STATUS_NOT_FOUND) {
@@ -197,18 +218,16 @@ static enum status directory_open(struct directories *directories, uint16_t inde
     if (status != STATUS_OK) {
         return status;
     }
-    directory->clean = directory_clean_read(directories->disk, directory->path, &directory->clean_epoch) == STATUS_OK;
-    status = disk_list(directories->disk, directory->path, directory_entry, &scan);
+    directory->clean =
+        log_directory_clean_read(directories->disk, directory->path, &directory->clean_epoch) == STATUS_OK;
+    status = log_directory_list(directories->disk, directory->path, directory_entry, &scan);
     if (status != STATUS_OK || scan.twice != NULL) {
         directories_say(problem, "cannot use %s: %s%s", directory->path,
                  scan.twice != NULL ? "it has a partition that another directory has too: " : status_text(status),
                  scan.twice != NULL ? scan.twice : "");
         return status != STATUS_OK ? status : STATUS_INVALID;
     }
-    /* Damaged or missing: recovery reads more. */
-    (void)!checkpoint_read(directories->disk, directory->path, CHECKPOINT_RECOVERY_POINT, directory_recovery_point,
-                           directories);
-    (void)!checkpoint_read(directories->disk, directory->path, CHECKPOINT_LOG_START, directory_start_offset, directories);
+    directory_read_checkpoints(directories, directory);
     return STATUS_OK;
 }
 
@@ -279,20 +298,20 @@ struct string directories_cluster_id(const struct directories *directories)
 
 enum status directories_set_cluster_id(struct directories *directories, struct string cluster_id)
 {
-    if (cluster_id.size > DIRECTORY_CLUSTER_ID_MAX) {
+    if (cluster_id.size > LOG_CLUSTER_ID_MAX) {
         return STATUS_TOO_LARGE;
     }
     for (size_t i = 0; i < directories->count; i++) {
-        struct directory_meta meta = {.node_id = directories->node_id, .directory_id = directories->items[i].id};
-        struct directory_meta there;
+        struct log_directory_meta meta = {.node_id = directories->node_id, .directory_id = directories->items[i].id};
+        struct log_directory_meta there;
         enum status status;
 
         memcpy(meta.cluster_id, cluster_id.data, cluster_id.size);
-        if (directory_meta_read(directories->disk, directories->items[i].path, &there) == STATUS_OK &&
+        if (log_directory_meta_read(directories->disk, directories->items[i].path, &there) == STATUS_OK &&
             uuid_equal(there.directory_id, meta.directory_id)) {
             continue;
         }
-        status = directory_meta_write(directories->disk, directories->items[i].path, &meta);
+        status = log_directory_meta_write(directories->disk, directories->items[i].path, &meta);
         if (status != STATUS_OK) {
             return status;
         }
@@ -340,7 +359,7 @@ int64_t directories_clean_epoch(const struct directories *directories)
 enum status directories_begin(struct directories *directories)
 {
     for (size_t i = 0; i < directories->count; i++) {
-        const enum status status = directory_clean_remove(directories->disk, directories->items[i].path);
+        const enum status status = log_directory_clean_remove(directories->disk, directories->items[i].path);
 
         if (status != STATUS_OK) {
             return status;
@@ -446,19 +465,4 @@ void directories_strays(const struct directories *directories, void (*each)(void
             each(context, path);
         }
     }
-}
-
-enum status directory_checkpoint_write(const struct directory_checkpoint *checkpoint)
-{
-    const enum status status = checkpoint_write(checkpoint->disk, checkpoint->path, CHECKPOINT_RECOVERY_POINT,
-                                                checkpoint->recovery_lines, checkpoint->recovery_count);
-
-    return status != STATUS_OK ? status
-                               : checkpoint_write(checkpoint->disk, checkpoint->path, CHECKPOINT_LOG_START,
-                                                  checkpoint->start_lines, checkpoint->start_count);
-}
-
-enum status directory_mark_clean(struct disk *disk, const char *path, int64_t broker_epoch)
-{
-    return directory_clean_write(disk, path, broker_epoch);
 }

@@ -63,18 +63,4 @@ size_t directories_working(const struct directories *directories);
 /* Partitions found on the disk that were never asked for with directories_place: topics deleted while the node was away. */
 void directories_strays(const struct directories *directories, void (*each)(void *context, const char *path), void *context);
 
-/* Writes the checkpoint files of directory `index` (blocking; in a job). `recovery_points` and `start_offsets` are texts of
- * lines "topic partition offset\n" with their counts. */
-struct directory_checkpoint {
-    struct disk *disk;
-    const char *path; /* of the directory */
-    struct bytes recovery_lines;
-    size_t recovery_count;
-    struct bytes start_lines;
-    size_t start_count;
-};
-MUST_USE enum status directory_checkpoint_write(const struct directory_checkpoint *checkpoint);
-/* Marks a clean stop under `broker_epoch`; after everything is synced. */
-MUST_USE enum status directory_mark_clean(struct disk *disk, const char *path, int64_t broker_epoch);
-
 #endif
