@@ -3,5 +3,5 @@
 
 int main(void)
 {
-    return test_append();
+    return test_append() + test_read() + test_producers();
 }

@@ -163,13 +163,17 @@ void world_crash(struct world *world, enum memory_crash how)
 {
     /* A job that is under way has not happened; its memory must go all the same. */
     memory_disk_crash(&world->memory, how);
-    world->faults.fail_at = 0;
+    world->faults.fail_at = 1;
+    world->faults.fail_on = true;
     if (world->log != NULL) {
         (void)!partition_log_flush(world->log);
         world_work(world);
         world_forget_log(world);
         world_work(world);
     }
+    world->faults.fail_at = 0;
+    world->faults.fail_on = false;
+    world->faults.failed = false;
     world->failed = STATUS_OK;
     world->failed_count = 0;
 }

@@ -1,0 +1,335 @@
+/* Slices and time look-ups, held against what was appended. */
+#include "tests/unit/storage-log/world.h"
+
+#include "common/base/memory.h"
+
+/* What a read must give, from what was sent. */
+struct expected {
+    int64_t first_offset;
+    int64_t next_offset;
+    size_t size;
+};
+
+static struct expected read_expected(const struct world *world, int64_t offset, int64_t offset_max, size_t size_max,
+                                     bool first_whole)
+{
+    struct expected expected = {.first_offset = offset, .next_offset = offset};
+    size_t i = 0;
+
+    while (i < world->sent_count && world->sent[i].last_offset < offset) {
+        i++;
+    }
+    for (; i < world->sent_count && offset < offset_max; i++) {
+        const struct sent *sent = &world->sent[i];
+        const bool whole = first_whole && expected.size == 0;
+
+        if (sent->last_offset >= offset_max || (expected.size + sent->bytes.size > size_max && !whole)) {
+            break;
+        }
+        expected.first_offset = expected.size == 0 ? sent->base_offset : expected.first_offset;
+        expected.size += sent->bytes.size;
+        expected.next_offset = sent->last_offset + 1;
+    }
+    return expected;
+}
+
+/* One read; a slice may end earlier than expected only where a segment does. */
+static void check_read(struct world *world, int64_t offset, int64_t offset_max, size_t size_max, bool first_whole)
+{
+    const struct expected expected = read_expected(world, offset, offset_max, size_max, first_whole);
+    struct log_slice slice;
+    struct bytes bytes;
+    size_t i = 0;
+    size_t at = 0;
+
+    assert_int_equal(partition_log_read(world->log, offset, offset_max, size_max, first_whole, &slice), STATUS_OK);
+    assert_true(slice.size <= expected.size);
+    assert_int_equal(slice.size == 0, expected.size == 0);
+    if (slice.size == 0) {
+        assert_null(slice.file);
+        return;
+    }
+    assert_true(slice.first_offset == expected.first_offset);
+    while (world->sent[i].base_offset != slice.first_offset) {
+        i++;
+    }
+    if (slice.size == expected.size) {
+        assert_true(slice.next_offset == expected.next_offset);
+    } else {
+        uint64_t end = slice.position + slice.size;
+        uint64_t size;
+
+        assert_int_equal(file_size(slice.file, &size), STATUS_OK);
+        assert_true(end == size);
+    }
+    bytes = slice_take(&slice);
+    for (; at < bytes.size; i++) {
+        assert_memory_equal(bytes.data + at, world->sent[i].bytes.data, world->sent[i].bytes.size);
+        at += world->sent[i].bytes.size;
+    }
+    assert_int_equal(at, bytes.size);
+    assert_true(slice.next_offset == world->sent[i - 1].last_offset + 1);
+    memory_free((void *)(uintptr_t)bytes.data);
+}
+
+/* Batches of one to five records and of all sizes. */
+static void fill_mixed(struct world *world, struct prng *prng, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct batch_recipe made = recipe((size_t)prng_below(prng, prng_below(prng, 20) == 0 ? 20000 : 300),
+                                          1000 + (int64_t)prng_below(prng, 500));
+
+        made.records = 1 + (int32_t)prng_below(prng, 5);
+        assert_int_equal(world_append(world, &made, NULL), APPEND_OK);
+        if (prng_below(prng, 3) == 0) {
+            assert_int_equal(partition_log_flush(world->log), STATUS_OK);
+        }
+    }
+    assert_int_equal(partition_log_flush(world->log), STATUS_OK);
+}
+
+static void check_reads(struct world *world, struct prng *prng, int count)
+{
+    const int64_t start = partition_log_start_offset(world->log);
+    const int64_t end = partition_log_written_end(world->log);
+
+    for (int i = 0; i < count; i++) {
+        const int64_t offset = start + (int64_t)prng_below(prng, (uint64_t)(end - start) + 1);
+        const int64_t offset_max = offset + (int64_t)prng_below(prng, (uint64_t)(end - offset) + 1);
+        const size_t size_max = (size_t)prng_below(prng, prng_below(prng, 2) == 0 ? 1000 : 100000);
+
+        check_read(world, offset, offset_max, size_max, prng_below(prng, 2) == 0);
+    }
+}
+
+static void slices_are_whole_batches_within_all_limits(void **state)
+{
+    struct world *world = *state;
+    struct prng prng;
+
+    prng_init(&prng, 7);
+    world->config = world_config(150000);
+    world_open(world, false);
+    fill_mixed(world, &prng, 400);
+    check_reads(world, &prng, 800);
+    world_stop(world);
+    world_open(world, true);
+    check_reads(world, &prng, 400);
+    fill_mixed(world, &prng, 100);
+    check_reads(world, &prng, 400);
+}
+
+static void a_consumer_at_the_end_costs_no_read(void **state)
+{
+    struct world *world = *state;
+    uint64_t reads;
+
+    world_open(world, false);
+    world_fill(world, 300, 100);
+    reads = world->faults.reads;
+    for (int i = 0; i < 100; i++) {
+        const int64_t end = partition_log_end_offset(world->log);
+        struct log_slice slice;
+
+        world_fill(world, 2, 100);
+        assert_int_equal(partition_log_read(world->log, end, end + 1, 1 << 20, true, &slice), STATUS_OK);
+        assert_true(slice.next_offset == end + 1);
+        file_unref(slice.file);
+        assert_int_equal(partition_log_read(world->log, end + 1, end + 2, 1 << 20, true, &slice), STATUS_OK);
+        assert_true(slice.next_offset == end + 2);
+        file_unref(slice.file);
+    }
+    assert_int_equal(world->faults.reads, reads);
+}
+
+static void what_is_not_flushed_is_not_read(void **state)
+{
+    struct world *world = *state;
+    const struct batch_recipe made = recipe(10, 1000);
+    struct log_slice slice;
+
+    world_open(world, false);
+    assert_int_equal(world_append(world, &made, NULL), APPEND_OK);
+    assert_int_equal(partition_log_read(world->log, 0, 1, 1000, true, &slice), STATUS_OK);
+    assert_null(slice.file);
+    assert_int_equal(partition_log_flush(world->log), STATUS_OK);
+    assert_int_equal(partition_log_read(world->log, 0, 1, 1000, true, &slice), STATUS_OK);
+    assert_non_null(slice.file);
+    file_unref(slice.file);
+}
+
+static void offsets_outside_the_log_are_out_of_range(void **state)
+{
+    struct world *world = *state;
+    struct log_slice slice;
+
+    world_open(world, false);
+    world_fill(world, 10, 10);
+    assert_int_equal(partition_log_read(world->log, 11, 20, 100, true, &slice), STATUS_OUT_OF_RANGE);
+    assert_int_equal(partition_log_read(world->log, 10, 20, 100, true, &slice), STATUS_OK);
+    assert_null(slice.file);
+    assert_int_equal(partition_log_delete_before(world->log, 4, 10), STATUS_OK);
+    assert_int_equal(partition_log_read(world->log, 3, 10, 100, true, &slice), STATUS_OUT_OF_RANGE);
+    assert_int_equal(partition_log_read(world->log, 4, 10, 1, true, &slice), STATUS_OK);
+    assert_int_equal(slice.first_offset, 4);
+    file_unref(slice.file);
+}
+
+static void the_first_batch_comes_whole_only_if_asked_for(void **state)
+{
+    struct world *world = *state;
+    struct log_slice slice;
+
+    world_open(world, false);
+    world_fill(world, 2, 500);
+    assert_int_equal(partition_log_read(world->log, 0, 2, 10, false, &slice), STATUS_OK);
+    assert_null(slice.file);
+    assert_int_equal(partition_log_read(world->log, 0, 2, 10, true, &slice), STATUS_OK);
+    assert_int_equal(slice.next_offset, 1);
+    file_unref(slice.file);
+    assert_int_equal(partition_log_read(world->log, 0, 2, 0, true, &slice), STATUS_OK);
+    assert_int_equal(slice.next_offset, 1);
+    file_unref(slice.file);
+}
+
+static void a_wrong_index_entry_costs_time_but_no_records(void **state)
+{
+    struct world *world = *state;
+    struct buffer *index;
+    struct prng prng;
+
+    prng_init(&prng, 3);
+    world_open(world, false);
+    world_fill(world, 300, 100);
+    world_stop(world);
+    index = memory_disk_contents(&world->memory, world_path("00000000000000000000.index"));
+    for (size_t at = 8; at + 16 < index->size; at += 24) {
+        index->data[at + 7] ^= 5;
+        index->data[at + 3] ^= 1;
+    }
+    world_open(world, true);
+    check_reads(world, &prng, 300);
+}
+
+static void bytes_between_is_never_too_little(void **state)
+{
+    struct world *world = *state;
+    struct prng prng;
+
+    prng_init(&prng, 5);
+    world->config = world_config(3000);
+    world_open(world, false);
+    world_fill(world, 200, 100);
+    for (int i = 0; i < 500; i++) {
+        const size_t from = (size_t)prng_below(&prng, 200);
+        const size_t to = from + (size_t)prng_below(&prng, 200 - from + 1);
+        uint64_t bytes = 0;
+
+        for (size_t k = from; k < to; k++) {
+            bytes += world->sent[k].bytes.size;
+        }
+        assert_true(partition_log_bytes_between(world->log, (int64_t)from, (int64_t)to) >= bytes);
+    }
+    assert_int_equal(partition_log_bytes_between(world->log, 200, 200), 0);
+    assert_int_equal(partition_log_bytes_between(world->log, 199, 200), world->sent[199].bytes.size);
+    assert_int_equal(partition_log_bytes_between(world->log, 0, 200), partition_log_size(world->log));
+}
+
+static void check_times(struct world *world, int64_t offset_max)
+{
+    for (int64_t time = 990; time < 1520; time += 7) {
+        struct log_slice slice;
+        size_t i = 0;
+        enum status status;
+
+        while (i < world->sent_count && (world->sent[i].max_timestamp < time ||
+                                         world->sent[i].last_offset < partition_log_start_offset(world->log))) {
+            i++;
+        }
+        status = partition_log_find_time(world->log, time, offset_max, &slice);
+        if (i == world->sent_count || world->sent[i].last_offset >= offset_max) {
+            assert_int_equal(status, STATUS_NOT_FOUND);
+            continue;
+        }
+        assert_int_equal(status, STATUS_OK);
+        assert_true(slice.first_offset == world->sent[i].base_offset);
+        assert_int_equal(slice.size, world->sent[i].bytes.size);
+        file_unref(slice.file);
+    }
+}
+
+static void check_max_time(struct world *world, int64_t offset_max)
+{
+    const struct sent *best = NULL;
+    struct log_slice slice;
+    enum status status;
+
+    for (size_t i = 0; i < world->sent_count; i++) {
+        const struct sent *sent = &world->sent[i];
+
+        if (sent->last_offset < offset_max && sent->last_offset >= partition_log_start_offset(world->log) &&
+            (best == NULL || sent->max_timestamp > best->max_timestamp)) {
+            best = sent;
+        }
+    }
+    status = partition_log_find_max_time(world->log, offset_max, &slice);
+    assert_int_equal(status, best != NULL ? STATUS_OK : STATUS_NOT_FOUND);
+    if (best != NULL) {
+        assert_true(slice.first_offset == best->base_offset);
+        assert_int_equal(slice.size, best->bytes.size);
+        file_unref(slice.file);
+    }
+}
+
+static void times_are_found_in_every_segment_and_below_every_end(void **state)
+{
+    struct world *world = *state;
+    struct prng prng;
+    int64_t end;
+
+    prng_init(&prng, 11);
+    world->config = world_config(30000);
+    world_open(world, false);
+    fill_mixed(world, &prng, 250);
+    for (int round = 0; round < 2; round++) {
+        end = partition_log_end_offset(world->log);
+        check_times(world, end);
+        for (int64_t offset = 0; offset <= end; offset += 13) {
+            check_times(world, offset);
+            check_max_time(world, offset);
+        }
+        assert_int_equal(partition_log_delete_before(world->log, end / 3, end), STATUS_OK);
+        check_times(world, end);
+        check_max_time(world, end);
+        world_stop(world);
+        world_open(world, true);
+    }
+}
+
+static void an_empty_log_has_no_times(void **state)
+{
+    struct world *world = *state;
+    struct log_slice slice;
+
+    world_open(world, false);
+    assert_int_equal(partition_log_find_time(world->log, 0, 10, &slice), STATUS_NOT_FOUND);
+    assert_int_equal(partition_log_find_max_time(world->log, 10, &slice), STATUS_NOT_FOUND);
+}
+
+int test_read(void)
+{
+#define LOG_TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+    const struct CMUnitTest tests[] = {
+        LOG_TEST(slices_are_whole_batches_within_all_limits),
+        LOG_TEST(a_consumer_at_the_end_costs_no_read),
+        LOG_TEST(what_is_not_flushed_is_not_read),
+        LOG_TEST(offsets_outside_the_log_are_out_of_range),
+        LOG_TEST(the_first_batch_comes_whole_only_if_asked_for),
+        LOG_TEST(a_wrong_index_entry_costs_time_but_no_records),
+        LOG_TEST(bytes_between_is_never_too_little),
+        LOG_TEST(times_are_found_in_every_segment_and_below_every_end),
+        LOG_TEST(an_empty_log_has_no_times),
+    };
+
+    return cmocka_run_group_tests_name("read", tests, NULL, NULL);
+}
