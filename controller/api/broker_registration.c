@@ -1,0 +1,29 @@
+/* BrokerRegistration (KIP-631). The epoch of a registration is the offset of its record. */
+#include "controller/api/api.h"
+#include "controller/state/broker_table.h"
+#include "wire/broker_registration.h"
+
+static void decide(struct machine *machine, const struct decision *decision, struct rpc_request *request)
+{
+    broker_table_register(decision, string_of(machine->options.cluster_id), &machine->heartbeats,
+                          env_now_ns(machine->env), request->body, request->response);
+}
+
+static void applied(struct machine *machine, struct rpc_request *request, int64_t offset)
+{
+    const struct broker_registration_request *body = request->body;
+    struct broker_registration_response *response = request->response;
+
+    response->broker_epoch = offset;
+    heartbeat_table_touch(&machine->heartbeats, body->broker_id, offset, -1, env_now_ns(machine->env));
+}
+
+static void fail(struct rpc_request *request, int16_t error)
+{
+    struct broker_registration_response *response = request->response;
+
+    response->error_code = error;
+}
+
+const struct api_write api_broker_registration = {
+    .key = API_BROKER_REGISTRATION, .decide = decide, .applied = applied, .fail = fail};
