@@ -18,7 +18,7 @@ static const struct option topic_create_options[] = {
 static const struct example topic_create_examples[] = {
     {"topic create hello --partitions 3", "three partitions, copies as the cluster's default says"},
     {"topic create logs -p 12 -r 3 -c retention.ms=86400000 -c compression.type=zstd", "kept for a day, compressed"},
-    {"topic create users -c cleanup.policy=compact", "keeps the last value of each key"},
+    {"topic create logs --if-not-exists --dry-run", "what would happen"},
     NO_EXAMPLE,
 };
 
@@ -35,6 +35,85 @@ static const struct option topic_grow_options[] = {
 };
 static const struct example topic_grow_examples[] = {
     {"topic grow hello --partitions 6", "keys may go to other partitions from then on"},
+    NO_EXAMPLE,
+};
+
+static const struct option topic_ls_options[] = {
+    {"internal", 0, NULL, "internal topics too"},
+    {"under-replicated", 0, NULL, "only topics with copies that are not in sync"},
+    {"no-leader", 0, NULL, "only topics with partitions that nobody leads"},
+    NO_OPTION,
+};
+static const struct option topic_describe_options[] = {
+    {"offsets", 0, NULL, "first and next offset of each partition too"},
+    NO_OPTION,
+};
+static const struct example topic_describe_examples[] = {
+    {"topic describe hello --offsets", "leaders, copies, who is in sync, how much is there"},
+    NO_EXAMPLE,
+};
+static const struct option topic_trim_options[] = {
+    {"before", 0, "OFFSET|end", "records before it are deleted"},
+    {"partition", 'p', "N", "only this one"},
+    YES_OPTION,
+    NO_OPTION,
+};
+static const struct example topic_trim_examples[] = {
+    {"topic trim hello --before end --yes", "empties the topic"},
+    {"topic trim hello -p 0 --before 1000", "partition 0 begins at 1000 then"},
+    NO_EXAMPLE,
+};
+static const struct option change_options[] = {DRY_OPTION, NO_OPTION};
+static const struct example topic_set_examples[] = {
+    {"topic set hello retention.ms=3600000 max.message.bytes=2097152", "two settings in one step"},
+    NO_EXAMPLE,
+};
+static const struct option config_get_options[] = {
+    {"all", 'a', NULL, "defaults too"},
+    NO_OPTION,
+};
+static const struct example config_get_examples[] = {
+    {"config get topic hello", "what differs from the defaults"},
+    {"config get node 2 log.dirs", "one key"},
+    {"config get topic hello --all -o json", "everything, for programs"},
+    NO_EXAMPLE,
+};
+static const struct example config_set_examples[] = {
+    {"config set topic hello retention.ms=3600000", "one topic"},
+    {"config set cluster message.max.bytes=2097152", "the default of all nodes"},
+    NO_EXAMPLE,
+};
+static const struct example config_unset_examples[] = {
+    {"config unset topic hello retention.ms", "back to the default"},
+    NO_EXAMPLE,
+};
+static const struct option status_options[] = {
+    {"wait", 'w', NULL, "until all is well, at most --timeout"},
+    {"watch", 'W', NULL, "again every second, until interrupted"},
+    NO_OPTION,
+};
+static const struct example status_examples[] = {
+    {"status", "one sentence and the numbers behind it; exit code 1 if not all is well"},
+    {"status --wait --timeout 60", "in scripts, after a start"},
+    NO_EXAMPLE,
+};
+static const struct option log_dump_options[] = {
+    {"records", 'r', NULL, "the records of each batch too"},
+    NO_OPTION,
+};
+static const struct example log_examples[] = {
+    {"log dump --records .local/data/node-1/hello-0/00000000000000000000.log", "what is in a segment"},
+    {"log verify .local/data/node-1/*/*.log", "checksums, offsets, indexes"},
+    NO_EXAMPLE,
+};
+static const struct example explain_examples[] = {
+    {"explain 19", "by number"},
+    {"explain not-enough-replicas", "by name"},
+    {"explain", "all of them"},
+    NO_EXAMPLE,
+};
+static const struct example api_examples[] = {
+    {"api localhost:9093", "of this server; without an address: of any node"},
     NO_EXAMPLE,
 };
 
@@ -123,6 +202,13 @@ static const struct example dev_logs_examples[] = {
 const struct command command_table[] = {
     {"topic create", "NAME...", 1, ARGUMENTS_ANY, "Create topics", NULL, topic_create_options, topic_create_examples,
      topic_create_command},
+    {"topic ls", "", 0, 0, "List topics", NULL, topic_ls_options, NULL, topic_ls_command},
+    {"topic describe", "NAME...", 1, ARGUMENTS_ANY, "Show partitions, leaders and copies of topics", NULL,
+     topic_describe_options, topic_describe_examples, topic_describe_command},
+    {"topic set", "NAME KEY=VALUE...", 2, ARGUMENTS_ANY, "Change settings of a topic", NULL, change_options,
+     topic_set_examples, topic_set_command},
+    {"topic trim", "NAME", 1, 1, "Delete the oldest records of a topic", NULL, topic_trim_options, topic_trim_examples,
+     topic_trim_command},
     {"topic delete", "NAME...", 1, ARGUMENTS_ANY, "Delete topics with all their records", NULL, topic_delete_options,
      topic_delete_examples, topic_delete_command},
     {"topic grow", "NAME", 1, 1, "Add partitions to a topic", NULL, topic_grow_options, topic_grow_examples,
@@ -136,6 +222,24 @@ const struct command command_table[] = {
      "Reads all partitions at once from their leaders; checks the checksum of every batch. Records of aborted or open\n"
      "transactions are left out unless -X isolation.level=read_uncommitted. Options are kcat's.",
      consume_options, consume_examples, consume_command},
+    {"status", "", 0, 0, "Is everything well?", NULL, status_options, status_examples, status_command},
+    {"quorum", "", 0, 0, "The controllers: who leads, how far each has got", NULL, NULL, NULL, quorum_command},
+    {"node ls", "", 0, 0, "List storage nodes", NULL, NULL, NULL, node_ls_command},
+    {"disk", "", 0, 0, "Log directories of all nodes: state, sizes, free space", NULL, NULL, NULL, disk_command},
+    {"config get", "topic NAME | node ID | cluster [KEY...]", 1, ARGUMENTS_ANY, "Show settings and where they come from",
+     NULL, config_get_options, config_get_examples, config_get_command},
+    {"config set", "topic NAME | node ID | cluster KEY=VALUE...", 2, ARGUMENTS_ANY, "Change settings", NULL,
+     change_options, config_set_examples, config_set_command},
+    {"config unset", "topic NAME | node ID | cluster KEY...", 2, ARGUMENTS_ANY, "Set settings back to their defaults",
+     NULL, change_options, config_unset_examples, config_unset_command},
+    {"log dump", "FILE...", 1, ARGUMENTS_ANY, "Print the batches of segment files, without a server", NULL,
+     log_dump_options, log_examples, log_dump_command},
+    {"log verify", "FILE...", 1, ARGUMENTS_ANY, "Check segment files and their indexes, without a server", NULL, NULL,
+     log_examples, log_verify_command},
+    {"explain", "[ERROR]", 0, 1, "What a Kafka error means and what to do", NULL, NULL, explain_examples,
+     explain_command},
+    {"api", "[HOST:PORT]", 0, 1, "Requests and versions that a server offers", NULL, NULL, api_examples, api_command},
+    {"version", "", 0, 0, "The version of this program", NULL, NULL, NULL, version_command},
     {"dev up", "", 0, 0, "Start a local cluster of plain processes",
      "The processes outlive the terminal. Later commands in this directory find the cluster by themselves.",
      dev_up_options, dev_up_examples, dev_up_command},

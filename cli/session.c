@@ -356,20 +356,16 @@ static struct server *active_controller(struct session *session, struct server *
     return active;
 }
 
-struct server *session_admin(struct session *session)
+struct server *session_find_controller(struct session *session)
 {
     const struct cli *cli = session->cli;
     const uint64_t deadline = env_now_ns(session->env) + cli->timeout_ms * NS_PER_MS;
 
-    if (cli->controllers.count == 0) {
-        return session_node(session);
-    }
     for (;;) {
         bool elected;
         struct server *any = first_open(session, &cli->controllers);
 
         if (any == NULL) {
-            complain_unreachable(session, "controller", &cli->controllers);
             return NULL;
         }
         struct server *active = active_controller(session, any, &elected);
@@ -385,49 +381,62 @@ struct server *session_admin(struct session *session)
     }
 }
 
+struct server *session_admin(struct session *session)
+{
+    if (session->cli->controllers.count == 0) {
+        return session_node(session);
+    }
+    struct server *server = session_find_controller(session);
+
+    if (server == NULL) {
+        complain_unreachable(session, "controller", &session->cli->controllers);
+    }
+    return server;
+}
+
 /* Asks a controller for the nodes' addresses. */
 static void learn_nodes(struct session *session, struct address_list *nodes)
 {
-    struct server *controller = session_admin(session);
+    struct server *controller = session_find_controller(session);
     struct describe_cluster_request request;
     struct reply reply;
 
-    describe_cluster_request_init(&request);
-    if (controller == NULL ||
-        server_call_or_complain(controller, "find nodes", API_DESCRIBE_CLUSTER, &request, &reply) != STATUS_OK) {
+    if (controller == NULL) {
         return;
     }
-    const struct describe_cluster_response *body = reply_body(&reply);
+    describe_cluster_request_init(&request);
+    if (server_call(controller, API_DESCRIBE_CLUSTER, VERSION_ANY, &request, &reply) == STATUS_OK) {
+        const struct describe_cluster_response *body = reply_body(&reply);
 
-    if (body->error_code != ERROR_NONE) {
-        cli_server_error("cannot find nodes", controller->name, body->error_code, body->error_message);
-    }
-    for (int32_t i = 0; i < body->brokers_count && nodes->count < ADDRESSES_MAX; i++) {
-        struct address *address = &nodes->items[nodes->count++];
-        const struct string host = body->brokers[i].host;
+        for (int32_t i = 0; i < body->brokers_count && nodes->count < ADDRESSES_MAX; i++) {
+            struct address *address = &nodes->items[nodes->count++];
 
-        snprintf(address->host, sizeof(address->host), "%.*s", STRING_ARGS(host));
-        address->port = (uint16_t)body->brokers[i].port;
+            snprintf(address->host, sizeof(address->host), "%.*s", STRING_ARGS(body->brokers[i].host));
+            address->port = (uint16_t)body->brokers[i].port;
+        }
     }
     reply_deinit(&reply);
 }
 
-struct server *session_node(struct session *session)
+struct server *session_find_node(struct session *session)
 {
     struct address_list *nodes = &session->cli->nodes;
 
     if (nodes->count == 0) {
         learn_nodes(session, nodes);
-        if (nodes->count == 0) {
-            cli_error("the controllers know of no running node");
-            cli_hint("start one, or name one with --bootstrap HOST:PORT");
-            return NULL;
-        }
     }
-    struct server *server = first_open(session, nodes);
+    return first_open(session, nodes);
+}
 
-    if (server == NULL) {
-        complain_unreachable(session, "storage node", nodes);
+struct server *session_node(struct session *session)
+{
+    const struct cli *cli = session->cli;
+    struct server *server = session_find_node(session);
+
+    if (server == NULL && cli->nodes.count == 0) {
+        complain_unreachable(session, "controller that knows a node", &cli->controllers);
+    } else if (server == NULL) {
+        complain_unreachable(session, "storage node", &cli->nodes);
     }
     return server;
 }

@@ -76,10 +76,14 @@ void reply_deinit(struct reply *reply);
 /* A line of --trace about a call that has ended, if asked for. */
 void trace_call(const struct server *server, const struct rpc_call *call, uint64_t sent_ns);
 
+/* The active controller of those that are known; a node that answers, asking controllers where nodes are if none is known.
+ * Both wait for the command's timeout at most, print nothing, and return NULL if there is none. */
+struct server *session_find_controller(struct session *session);
+struct server *session_find_node(struct session *session);
 /* The server for administration: the active controller if controllers are known, else a node. NULL after an error
  * line that names every server tried. */
 struct server *session_admin(struct session *session);
-/* Any storage node that answers. If only controllers are known, they are asked where the nodes are. NULL as above. */
+/* session_find_node; NULL as above. */
 struct server *session_node(struct session *session);
 
 /* A server that answers Metadata: the controller if it does, else a node. NULL as above. */

@@ -1,0 +1,63 @@
+/* See cluster.h. */
+#include "cli/cluster.h"
+
+#include "common/base/memory.h"
+
+const struct describe_cluster_response *cluster_describe(struct server *server, int8_t endpoint_type,
+                                                         struct reply *reply)
+{
+    struct describe_cluster_request request;
+    const int16_t version = server_version(server, API_DESCRIBE_CLUSTER);
+
+    describe_cluster_request_init(&request);
+    if (version >= 1) {
+        request.endpoint_type = endpoint_type;
+    }
+    if (version >= 2 && endpoint_type == CLUSTER_NODES) {
+        request.include_fenced_brokers = true;
+    }
+    return server_call(server, API_DESCRIBE_CLUSTER, VERSION_ANY, &request, reply) == STATUS_OK ? reply_body(reply)
+                                                                                               : NULL;
+}
+
+const struct metadata_response *cluster_topics(struct server *server, const char *const *names, int count,
+                                               struct reply *reply)
+{
+    struct metadata_request request;
+    const struct metadata_response *body = NULL;
+    const int16_t version = server_version(server, API_METADATA);
+
+    metadata_request_init(&request);
+    request.allow_auto_topic_creation = version < 4;
+    request.topics_count = names != NULL ? count : version == 0 ? 0 : -1;
+    request.topics = memory_alloc_zero((size_t)count + 1, sizeof(*request.topics));
+    for (int i = 0; names != NULL && i < count; i++) {
+        metadata_request_topics_init(&request.topics[i]);
+        request.topics[i].name = string_of(names[i]);
+    }
+    if (server_call(server, API_METADATA, VERSION_ANY, &request, reply) == STATUS_OK) {
+        body = reply_body(reply);
+    }
+    memory_free(request.topics);
+    return body;
+}
+
+void partition_totals_add(struct partition_totals *totals, const struct metadata_response_topics *topic)
+{
+    totals->topics++;
+    for (int32_t i = 0; i < topic->partitions_count; i++) {
+        const struct metadata_response_topics_partitions *partition = &topic->partitions[i];
+
+        totals->partitions++;
+        totals->replicas += partition->replica_nodes_count;
+        totals->leaderless += partition->leader_id < 0;
+        totals->under_replicated += partition->isr_nodes_count < partition->replica_nodes_count;
+    }
+}
+
+void id_list_format(const int32_t *ids, int32_t count, struct buffer *out)
+{
+    for (int32_t i = 0; i < count; i++) {
+        buffer_append_format(out, "%s%d", i > 0 ? "," : "", ids[i]);
+    }
+}

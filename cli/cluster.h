@@ -1,0 +1,33 @@
+/* What a cluster tells of itself, gathered for the commands that show it: nodes, topics, controllers. */
+#ifndef CLI_CLUSTER_H
+#define CLI_CLUSTER_H
+
+#include "cli/session.h"
+#include "wire/describe_cluster.h"
+#include "wire/metadata.h"
+
+/* Asks `server` who is in the cluster. endpoint_type: 1 nodes (fenced ones included where that can be asked), 2 controllers.
+ * The reply is for reply_deinit in any case; the body is NULL if there is none, and nothing is printed. */
+const struct describe_cluster_response *cluster_describe(struct server *server, int8_t endpoint_type,
+                                                         struct reply *reply);
+#define CLUSTER_NODES 1
+#define CLUSTER_CONTROLLERS 2
+
+/* Asks for topics: `names` (count of them) or, if NULL, all. As above. */
+const struct metadata_response *cluster_topics(struct server *server, const char *const *names, int count,
+                                               struct reply *reply);
+
+/* Totals over topics. */
+struct partition_totals {
+    int64_t topics;
+    int64_t partitions;
+    int64_t leaderless;
+    int64_t under_replicated; /* fewer in sync than copies */
+    int64_t replicas;
+};
+void partition_totals_add(struct partition_totals *totals, const struct metadata_response_topics *topic);
+
+/* "1,2,3" */
+void id_list_format(const int32_t *ids, int32_t count, struct buffer *out);
+
+#endif
