@@ -1,4 +1,5 @@
-/* The process heap with checked sizes. */
+/* The process heap with checked sizes. The watch is per thread and NULL in programs, so it costs them one load and a branch
+ * that is always foreseen. */
 #include "common/base/memory.h"
 
 #include "common/base/assert.h"
@@ -8,10 +9,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+static _Thread_local struct memory_watch *memory_watch;
+
 NO_RETURN static void memory_exhausted(size_t size)
 {
     fprintf(stderr, "fatal: out of memory: %zu bytes were refused by the system\n", size);
     abort();
+}
+
+static void *memory_seen(void *memory, size_t size)
+{
+    if (UNLIKELY(memory_watch != NULL)) {
+        memory_watch->allocated(memory_watch, memory, size);
+    }
+    return memory;
+}
+
+static void memory_unseen(void *memory)
+{
+    if (UNLIKELY(memory_watch != NULL) && memory != NULL) {
+        memory_watch->freed(memory_watch, memory);
+    }
+}
+
+void memory_set_watch(struct memory_watch *watch)
+{
+    memory_watch = watch;
 }
 
 void *memory_alloc(size_t size)
@@ -21,7 +44,7 @@ void *memory_alloc(size_t size)
     if (memory == NULL) {
         memory_exhausted(size);
     }
-    return memory;
+    return memory_seen(memory, size);
 }
 
 void *memory_alloc_zero(size_t count, size_t size)
@@ -31,7 +54,7 @@ void *memory_alloc_zero(size_t count, size_t size)
     if (memory == NULL) {
         memory_exhausted(size);
     }
-    return memory;
+    return memory_seen(memory, count * size);
 }
 
 void *memory_resize(void *memory, size_t count, size_t size)
@@ -40,11 +63,12 @@ void *memory_resize(void *memory, size_t count, size_t size)
 
     ASSERT(size > 0);
     ASSERT(count <= SIZE_MAX / size);
+    memory_unseen(memory);
     resized = realloc(memory, count > 0 ? count * size : 1);
     if (resized == NULL) {
         memory_exhausted(count * size);
     }
-    return resized;
+    return memory_seen(resized, count * size);
 }
 
 void *memory_copy(const void *data, size_t size)
@@ -70,5 +94,6 @@ char *memory_copy_text(const char *text, size_t size)
 
 void memory_free(void *memory)
 {
+    memory_unseen(memory);
     free(memory);
 }

@@ -20,4 +20,14 @@ char *memory_copy_text(const char *text, size_t size) MUST_USE;
 /* NULL is allowed. */
 void memory_free(void *memory);
 
+/* Sees every block that its thread gets and gives back. Programs have none; the simulator, which runs many programs in one
+ * thread, must know what a crashed one leaves behind. The callbacks must not use this header. */
+struct memory_watch {
+    void (*allocated)(struct memory_watch *watch, void *memory, size_t size);
+    void (*freed)(struct memory_watch *watch, void *memory);
+};
+
+/* From now on `watch` sees this thread's blocks; NULL ends it. Shares `watch` until then. */
+void memory_set_watch(struct memory_watch *watch);
+
 #endif
