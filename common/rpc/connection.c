@@ -350,14 +350,17 @@ static void rpc_connection_closed(void *context, enum status why)
     if (connection->block != NULL) {
         rpc_connection_drop_block(connection);
     }
+    /* A cancelled request is completed at once as a rule: it must stay in the pipeline until we are through it. */
+    connection->parsing = true;
     LIST_EACH(link, &connection->pipeline)
     {
         struct rpc_request *request = LIST_ENTRY(link, struct rpc_request, link);
 
-        if (!request->completed && request->cancel != NULL) {
+        if (!request->completed && request->cancel != NULL && request->at == request->env) {
             request->cancel(request);
         }
     }
+    connection->parsing = false;
     rpc_pipeline_drain(connection);
     rpc_connection_reap(connection);
 }

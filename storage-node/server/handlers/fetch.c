@@ -47,7 +47,8 @@ struct fetch_item {
 
 /* What one loop does of a fetch. */
 struct fetch_part {
-    struct env_message message; /* an order, and the report that it is done */
+    struct env_message message; /* the order to read, and the report that it is done */
+    struct env_message watch;   /* the order to watch; nothing is reported, the next order to read comes behind it */
     struct env_message wake;    /* something is readable */
     struct fetch *fetch;
     struct shard *shard;
@@ -178,7 +179,7 @@ static void fetch_item_wake(struct fetch_watch *watch)
 
 static void fetch_part_watch(struct env_message *message)
 {
-    struct fetch_part *part = CONTAINER_OF(message, struct fetch_part, message);
+    struct fetch_part *part = CONTAINER_OF(message, struct fetch_part, watch);
 
     part->woken = false;
     for (struct fetch_item *item = part->items; item != NULL; item = item->next) {
@@ -357,10 +358,10 @@ static void fetch_judge(struct fetch *fetch)
             continue;
         }
         if (part->shard == fetch->home) {
-            fetch_part_watch(&part->message);
+            fetch_part_watch(&part->watch);
         } else {
-            part->message.deliver = fetch_part_watch;
-            env_post(part->shard->env, &part->message);
+            part->watch.deliver = fetch_part_watch;
+            env_post(part->shard->env, &part->watch);
         }
     }
 }

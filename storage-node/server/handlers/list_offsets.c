@@ -190,6 +190,12 @@ static void offsets_visit(struct shard *shard, struct tour *tour)
 
 static void offsets_finish(struct tour *tour)
 {
+    if (tour->request->version < 4) {
+        /* Those versions have no place for the epoch. */
+        for (struct offsets_item *item = tour->context; item != NULL; item = item->next) {
+            item->answer->leader_epoch = -1;
+        }
+    }
     rpc_request_complete(tour->request);
 }
 
