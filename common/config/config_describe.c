@@ -1,5 +1,5 @@
-/* DescribeConfigs. A topic has every config of the topic table. A node that describes itself has all keys of its own file; of
- * another node, and of the cluster-wide default, only what was set dynamically is known here. */
+/* DescribeConfigs. A topic has every config of the topic table. A node that describes itself has all keys of its own
+ * file; of another node, and of the cluster-wide default, only what was set dynamically is known here. */
 #include "common/config/config_describe.h"
 
 #include "common/base/assert.h"

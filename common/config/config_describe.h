@@ -1,5 +1,5 @@
-/* DescribeConfigs (KIP-133, KIP-226, KIP-569): the configs of topics, of one node, and of all nodes by default, with where each
- * value comes from. Controllers and storage nodes answer it alike. */
+/* DescribeConfigs (KIP-133, KIP-226, KIP-569): the configs of topics, of one node, and of all nodes by default, with
+ * where each value comes from. Controllers and storage nodes answer it alike. */
 #ifndef CONFIG_CONFIG_DESCRIBE_H
 #define CONFIG_CONFIG_DESCRIBE_H
 
@@ -13,7 +13,8 @@ struct describe_configs_response;
 struct config_describe_options {
     const struct image *image;
     const struct config *config; /* of the server that answers */
-    int32_t own_id;              /* of that server, as a storage node; -1 for a controller: no BROKER resource is its own */
+    /* of that server, as a storage node; -1 for a controller: no BROKER resource is its own */
+    int32_t own_id;
 };
 
 /* Answers the whole request. All memory is the arena's, or borrowed from request, image and config. */

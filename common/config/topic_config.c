@@ -27,7 +27,8 @@ static enum status check_policy(const struct config_value *value, struct arena *
     return STATUS_OK;
 }
 
-static enum status check_gzip_level(const struct config_value *value, struct arena *arena, struct config_problem *problem)
+static enum status check_gzip_level(const struct config_value *value, struct arena *arena,
+                                    struct config_problem *problem)
 {
     (void)arena;
     if (value->integer == 0) {
@@ -58,7 +59,7 @@ static const struct topic_config_definition definitions[] = {
                   "Effort of lz4 when compression.type is lz4."),
      SYNONYM("compression.lz4.level"), NULL},
     {CONFIG_WORD("compression.type", DYNAMIC, "producer", codecs,
-                 "How batches are stored: as the producer sent them, or with one codec, for which nodes recompress others."),
+                 "How batches are stored: as the producer sent them, or all with one codec, for which nodes recompress."),
      SYNONYM("compression.type"), NULL},
     {CONFIG_INT32("compression.zstd.level", CONFIG_UNIT_NONE, DYNAMIC, "3", -131072, 22,
                   "Effort of zstd when compression.type is zstd."),
@@ -67,8 +68,8 @@ static const struct topic_config_definition definitions[] = {
                   "How long compaction keeps delete markers. Takes effect where the cleanup policy has compact."),
      SYNONYM("log.cleaner.delete.retention.ms"), NULL},
     {CONFIG_WORD("durability", DYNAMIC | CONFIG_FLAG_OWN, "fsync", durabilities,
-                 "When an append counts as kept: fsync waits for the disk, interval syncs every flush.messages or flush.ms, "
-                 "memory leaves it to segment rolls and shutdown, as Kafka does."),
+                 "When an append counts as kept: fsync waits for the disk, interval syncs every flush.messages or "
+                 "flush.ms, memory leaves it to segment rolls and shutdown, as Kafka does."),
      SYNONYM("log.durability"), NULL},
     {CONFIG_BOOLEAN("errors.deadletterqueue.group.enable", DYNAMIC, "false",
                     "Whether share groups may use this topic as a dead letter queue."),
@@ -98,7 +99,7 @@ static const struct topic_config_definition definitions[] = {
                   "Time that a tiered partition's segments stay on local disk; -2 means retention.ms."),
      SYNONYM("log.local.retention.ms"), NO_TIERING},
     {CONFIG_INT64("max.compaction.lag.ms", CONFIG_UNIT_MS, DYNAMIC, LONG_MAX_TEXT, 1, INT64_MAX,
-                  "Age at which a record is compacted at the latest. Takes effect where the cleanup policy has compact."),
+                  "Age at which a record is compacted at last. Takes effect where the cleanup policy has compact."),
      SYNONYM("log.cleaner.max.compaction.lag.ms"), NULL},
     {CONFIG_INT32("max.decompressed.message.bytes", CONFIG_UNIT_BYTES, DYNAMIC, "2147483639", 1, INT32_MAX,
                   "Largest batch after decompression."),
@@ -116,7 +117,7 @@ static const struct topic_config_definition definitions[] = {
                  "Whose clock stamps records: the producer's, or the node's when it appends."),
      SYNONYM("log.message.timestamp.type"), NULL},
     {CONFIG_DOUBLE("min.cleanable.dirty.ratio", DYNAMIC, "0.5", 0, 1,
-                   "Share of a log that must be new before it is compacted. Takes effect where the cleanup policy has compact."),
+                   "Share of a log that must be new before it is compacted. Takes effect where the policy has compact."),
      SYNONYM("log.cleaner.min.cleanable.ratio"), NULL},
     {CONFIG_INT64("min.compaction.lag.ms", CONFIG_UNIT_MS, DYNAMIC, "0", 0, INT64_MAX,
                   "Age below which a record is not compacted. Takes effect where the cleanup policy has compact."),
@@ -136,7 +137,8 @@ static const struct topic_config_definition definitions[] = {
     {CONFIG_BOOLEAN("remote.log.delete.on.disable", DYNAMIC, "false",
                     "Drop what is in tiered storage when tiering is switched off."),
      {{0}}, NO_TIERING},
-    {CONFIG_BOOLEAN("remote.storage.enable", DYNAMIC, "false", "Copy old segments to tiered storage."), {{0}}, NO_TIERING},
+    {CONFIG_BOOLEAN("remote.storage.enable", DYNAMIC, "false", "Copy old segments to tiered storage."), {{0}},
+     NO_TIERING},
     {CONFIG_INT64("retention.bytes", CONFIG_UNIT_BYTES, DYNAMIC, "-1", -1, INT64_MAX,
                   "Bytes that a partition keeps; -1 for no limit."),
      SYNONYM("log.retention.bytes"), NULL},
@@ -156,7 +158,7 @@ static const struct topic_config_definition definitions[] = {
                   "Age at which a new segment file is begun."),
      {{"log.roll.ms", 1}, {"log.roll.hours", MS_PER_HOUR}}, NULL},
     {CONFIG_BOOLEAN("unclean.leader.election.enable", DYNAMIC, "false",
-                    "Whether a replica that is not in sync may become leader when no other is left, at the price of data."),
+                    "Whether a replica that is not in sync may lead when no other is left, at the price of data."),
      SYNONYM("unclean.leader.election.enable"), NULL},
 };
 

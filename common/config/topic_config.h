@@ -5,7 +5,8 @@
  * Below the topic the keys are the broker's, with its units: retention.ms falls back to log.retention.ms, then
  * log.retention.minutes, then log.retention.hours.
  *
- * Every config that is accepted has its effect. Keys whose effect this release lacks can only be set to their default. */
+ * Every config that is accepted has its effect. Keys whose effect this release lacks can only be set to their
+ * default. */
 #ifndef CONFIG_TOPIC_CONFIG_H
 #define CONFIG_TOPIC_CONFIG_H
 
@@ -31,8 +32,8 @@ size_t topic_config_count(void);
 const struct topic_config_definition *topic_config_at(size_t index);
 const struct topic_config_definition *topic_config_find(struct string name); /* NULL: unknown */
 
-/* Judges a value to be set on a topic and gives its canonical text, which lives in `arena`. STATUS_INVALID with `problem` set:
- * unknown keys come with the nearest known one. */
+/* Judges a value to be set on a topic and gives its canonical text, which lives in `arena`. STATUS_INVALID with
+ * `problem` set: unknown keys come with the nearest known one. */
 MUST_USE enum status topic_config_check(struct string name, struct string value, struct arena *arena,
                                         struct string *canonical, struct config_problem *problem);
 
@@ -64,9 +65,9 @@ struct topic_config_value {
 
 #define TOPIC_CONFIG_VALUES_MAX (1 + 3 * TOPIC_CONFIG_SYNONYMS_MAX + 1)
 
-/* All places where the config has a value, strongest first; the first is the effective one, the last the default. Texts live
- * in `arena` or are borrowed from the sources. Returns their number, at least 1. Values that are out of range now, as a release
- * may change ranges, are passed over. */
+/* All places where the config has a value, strongest first; the first is the effective one, the last the default. Texts
+ * live in `arena` or are borrowed from the sources. Returns their number, at least 1. Values that are out of range now,
+ * as a release may change ranges, are passed over. */
 size_t topic_config_values(const struct topic_config_sources *sources, const struct topic_config_definition *definition,
                            struct arena *arena, struct topic_config_value values[TOPIC_CONFIG_VALUES_MAX]);
 
@@ -115,7 +116,8 @@ struct topic_config {
     bool unclean_leader_election_enable;
 };
 
-/* The effective configs of sources->topic. A topic that has nothing set, or is not in the image, has the brokers' values. */
+/* The effective configs of sources->topic. A topic that has nothing set, or is not in the image, has the brokers'
+ * values. */
 void topic_config_effective(const struct topic_config_sources *sources, struct topic_config *config);
 
 #endif

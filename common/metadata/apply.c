@@ -1,5 +1,5 @@
-/* Batches of the metadata log into an image: checksum, then every record decoded once without effect, then replayed. So only
- * a record that contradicts the image can stop half-way, and after that the process must not go on anyhow. */
+/* Batches of the metadata log into an image: checksum, then every record decoded once without effect, then replayed. So
+ * only a record that contradicts the image can stop half-way, and after that the process must not go on anyhow. */
 #include "common/metadata/replay.h"
 
 #include "common/base/assert.h"

@@ -32,7 +32,8 @@ static size_t endpoints_size(const struct endpoint_image *endpoints, int32_t cou
 }
 
 /* Fills `copy`; the strings go to *at, which moves behind them. */
-static void pack_endpoints(char **at, struct endpoint_image *copy, const struct endpoint_image *endpoints, int32_t count)
+static void pack_endpoints(char **at, struct endpoint_image *copy, const struct endpoint_image *endpoints,
+                           int32_t count)
 {
     for (int32_t i = 0; i < count; i++) {
         copy[i] = endpoints[i];
@@ -102,7 +103,8 @@ const struct ordered_type broker_items = {broker_key, broker_compare, broker_clo
 
 static struct controller_item *controller_item_create(const struct controller_image *controller)
 {
-    const size_t size = sizeof(struct controller_item) + endpoints_size(controller->endpoints, controller->endpoint_count);
+    const size_t size =
+        sizeof(struct controller_item) + endpoints_size(controller->endpoints, controller->endpoint_count);
     struct controller_item *item = memory_alloc(size);
     char *at = (char *)(item + 1);
 

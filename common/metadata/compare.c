@@ -1,5 +1,5 @@
-/* What changed between two images of one log. Parts that both share are the same objects and are passed over; parts that are
- * not, as after a snapshot was loaded, are compared by content. */
+/* What changed between two images of one log. Parts that both share are the same objects and are passed over; parts
+ * that are not, as after a snapshot was loaded, are compared by content. */
 #include "common/metadata/parts.h"
 
 static bool endpoints_equal(const struct broker_image *a, const struct broker_image *b)
@@ -162,7 +162,8 @@ static void compare_configs(const struct image *before, const struct image *afte
     }
 }
 
-void image_compare(const struct image *before, const struct image *after, const struct image_changes *changes, void *context)
+void image_compare(const struct image *before, const struct image *after, const struct image_changes *changes,
+                   void *context)
 {
     struct image *none = NULL;
 

@@ -1,5 +1,5 @@
-/* Configs and finalized features of an image. A resource's configs are one item: there are few per resource, and they are
- * read together. An item whose last config goes is removed. */
+/* Configs and finalized features of an image. A resource's configs are one item: there are few per resource, and they
+ * are read together. An item whose last config goes is removed. */
 #include "common/metadata/parts.h"
 
 #include "common/base/assert.h"
@@ -54,7 +54,8 @@ static void *config_clone(const void *item)
 
 const struct ordered_type config_items = {config_item_key, config_compare, config_clone, memory_free};
 
-static const struct config_item *config_find(const struct image *image, enum config_resource type, struct string resource)
+static const struct config_item *config_find(const struct image *image, enum config_resource type,
+                                             struct string resource)
 {
     const struct config_key key = {(int8_t)type, resource};
 
@@ -118,7 +119,8 @@ void image_remove_configs(struct image *image, enum config_resource type, struct
     ordered_remove(&image->configs, &(struct config_key){(int8_t)type, resource});
 }
 
-struct string image_config(const struct image *image, enum config_resource type, struct string resource, struct string key)
+struct string image_config(const struct image *image, enum config_resource type, struct string resource,
+                           struct string key)
 {
     const struct config_item *item = config_find(image, type, resource);
     size_t at;

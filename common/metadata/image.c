@@ -1,5 +1,5 @@
-/* The image as a whole: its life, and replaying batches into it. The parts are brokers.c, topics.c and configs.c; what each
- * kind of record does is replay.c. */
+/* The image as a whole: its life, and replaying batches into it. The parts are brokers.c, topics.c and configs.c; what
+ * each kind of record does is replay.c. */
 #include "common/metadata/replay.h"
 
 #include "common/base/assert.h"

@@ -1,10 +1,11 @@
-/* The cluster's metadata at one offset of the metadata log: what replaying its records gives. Controllers and storage nodes
- * build the same image from the same records.
+/* The cluster's metadata at one offset of the metadata log: what replaying its records gives. Controllers and storage
+ * nodes build the same image from the same records.
  *
  * An image is shared by reference count and does not change while more than one holds it. Applying records takes the
- * caller's reference and returns the next image: parts that only this reference sees are changed in place, parts that others
- * share are copied first. So a controller, alone with its image, never copies; a node that has handed the image to its loops
- * copies only what a record touches. Counting is atomic; everything returned is borrowed from the image. */
+ * caller's reference and returns the next image: parts that only this reference sees are changed in place, parts that
+ * others share are copied first. So a controller, alone with its image, never copies; a node that has handed the image
+ * to its loops copies only what a record touches. Counting is atomic; everything returned is borrowed from the
+ * image. */
 #ifndef METADATA_IMAGE_H
 #define METADATA_IMAGE_H
 
@@ -78,7 +79,13 @@ struct config_image {
 };
 
 /* Kafka's config resource types. */
-enum config_resource { CONFIG_TOPIC = 2, CONFIG_BROKER = 4, CONFIG_BROKER_LOGGER = 8, CONFIG_CLIENT_METRICS = 16, CONFIG_GROUP = 32 };
+enum config_resource {
+    CONFIG_TOPIC = 2,
+    CONFIG_BROKER = 4,
+    CONFIG_BROKER_LOGGER = 8,
+    CONFIG_CLIENT_METRICS = 16,
+    CONFIG_GROUP = 32
+};
 
 struct feature_image {
     struct string name;
@@ -90,10 +97,10 @@ struct image *image_create(void);
 struct image *image_ref(struct image *image);
 void image_unref(struct image *image); /* NULL is allowed */
 
-/* Replays one batch of the metadata log (a record batch v2, its base offset set). Takes the reference `*image` and replaces it
- * with the next image. STATUS_CORRUPT if a record cannot be decoded, STATUS_INVALID if one contradicts the image (then the
- * log is not what we wrote: the process must stop). Records between BeginTransaction and EndTransaction are not used by our
- * controllers: a batch is atomic by itself. */
+/* Replays one batch of the metadata log (a record batch v2, its base offset set). Takes the reference `*image` and
+ * replaces it with the next image. STATUS_CORRUPT if a record cannot be decoded, STATUS_INVALID if one contradicts the
+ * image (then the log is not what we wrote: the process must stop). Records between BeginTransaction and EndTransaction
+ * are not used by our controllers: a batch is atomic by itself. */
 MUST_USE enum status image_apply_batch(struct image **image, struct bytes batch);
 /* Writes the whole image as record batches: SnapshotHeader control batch, data batches of at most `batch_bytes_max`,
  * SnapshotFooter. Replaying them into an empty image gives an equal one. */
@@ -131,9 +138,13 @@ bool topic_image_partition(const struct topic_image *topic, int32_t index, struc
 /* Equal pointers mean "nothing in it changed" between two images; a different pointer may still be equal. */
 
 /* Configs: what was set, not the defaults. `name` "" is the cluster-wide default for brokers. */
-struct string image_config(const struct image *image, enum config_resource type, struct string resource, struct string key); /* null: not set */
+/* null: not set */
+struct string image_config(const struct image *image, enum config_resource type, struct string resource,
+                           struct string key);
 size_t image_config_count(const struct image *image, enum config_resource type, struct string resource);
-struct config_image image_config_at(const struct image *image, enum config_resource type, struct string resource, size_t index); /* ascending by name */
+/* ascending by name */
+struct config_image image_config_at(const struct image *image, enum config_resource type, struct string resource,
+                                    size_t index);
 /* Resources of a type that have any config set, ascending. */
 size_t image_config_resource_count(const struct image *image, enum config_resource type);
 struct string image_config_resource_at(const struct image *image, enum config_resource type, size_t index);
@@ -152,6 +163,7 @@ struct image_changes {
     void (*config_changed)(void *context, enum config_resource type, struct string resource);
     void (*broker_changed)(void *context, int32_t id);
 };
-void image_compare(const struct image *before, const struct image *after, const struct image_changes *changes, void *context);
+void image_compare(const struct image *before, const struct image *after, const struct image_changes *changes,
+                   void *context);
 
 #endif

@@ -307,8 +307,9 @@ void ordered_walk_init(struct ordered_walk *walk, const struct ordered *before, 
 /* The item that side `i` stands at, NULL at its end. */
 static void *walk_item(const struct ordered_walk *walk, int i)
 {
-    return walk->slots[i] < walk->sets[i]->slot_count ? walk->sets[i]->slots[walk->slots[i]].chunk->items[walk->items[i]]
-                                                      : NULL;
+    const struct ordered *set = walk->sets[i];
+
+    return walk->slots[i] < set->slot_count ? set->slots[walk->slots[i]].chunk->items[walk->items[i]] : NULL;
 }
 
 static void walk_step(struct ordered_walk *walk, int i)

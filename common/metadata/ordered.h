@@ -1,4 +1,5 @@
-/* An ordered set of counted items that copies of it share: the container that every part of a metadata image is kept in.
+/* An ordered set of counted items that copies of it share: the container that every part of a metadata image is kept
+ * in.
  *
  *     set A   slots [ chunk 0 | chunk 1 | chunk 2 ]        set B, copied from A, then one item of chunk 1 changed
  *                        |         |         |
@@ -6,8 +7,8 @@
  *                                                          the same items as chunk 1 but for the changed one
  *
  * Invariants: items ascend by key; no chunk is empty; slot.first is the index of the chunk's first item in the set.
- * Chunks and items are counted by whoever points to them. A chunk or item with one reference, reached through parts with
- * one reference each, is changed in place; any other is copied first. */
+ * Chunks and items are counted by whoever points to them. A chunk or item with one reference, reached through parts
+ * with one reference each, is changed in place; any other is copied first. */
 #ifndef METADATA_ORDERED_H
 #define METADATA_ORDERED_H
 
@@ -74,8 +75,8 @@ size_t ordered_lower_bound(const struct ordered *set, const void *key);
 void ordered_insert(struct ordered *set, void *item);
 /* False if it was not there. */
 bool ordered_remove(struct ordered *set, const void *key);
-/* The item for changing it: if it or its chunk is shared, a copy takes its place first. NULL if there is none. The key must
- * not be changed. */
+/* The item for changing it: if it or its chunk is shared, a copy takes its place first. NULL if there is none. The key
+ * must not be changed. */
 void *ordered_own(struct ordered *set, const void *key);
 
 /* Walks two sets side by side. Chunks that both share are passed over unseen, so the cost is that of what changed. */

@@ -1,11 +1,11 @@
 /* The packed partitions. Each has a fixed head and a run of 32-bit words in the chunk's pool:
  *
- *     head   leader | leader epoch | partition epoch | counts of replicas, isr, elr, last known elr | words at | room | ..
+ *     head   leader | leader epoch | partition epoch | counts of the four lists | words at | room | flag
  *     words  [ replicas | isr | elr | last known elr | 4 words per directory id ]
  *
- * With three replicas that is 24 + 72 = 96 bytes. The room is what the words need when the whole replica set is in sync, so
- * that a shrinking and growing ISR stays in its place; what does not fit moves to the pool's end, and the hole is closed when
- * the pool must grow. */
+ * With three replicas that is 24 + 72 = 96 bytes. The room is what the words need when the whole replica set is in
+ * sync, so that a shrinking and growing ISR stays in its place; what does not fit moves to the pool's end, and the hole
+ * is closed when the pool must grow. */
 #include "common/metadata/partitions.h"
 
 #include "common/base/assert.h"
@@ -204,11 +204,12 @@ void partition_chunk_set(struct partition_chunk *chunk, uint32_t index, const st
 {
     int32_t words[PARTITION_WORDS_MAX];
     const uint32_t used = words_fill(words, partition);
+    const bool grown = index == chunk->count;
     struct partition_head *head;
 
     ASSERT(counted_alone(&chunk->counted));
     ASSERT(index <= chunk->count);
-    head = index == chunk->count ? head_append(chunk) : &chunk->heads[index];
+    head = grown ? head_append(chunk) : &chunk->heads[index];
     if (used > head->room) {
         const uint16_t room = room_wanted(partition, used);
 
@@ -218,7 +219,9 @@ void partition_chunk_set(struct partition_chunk *chunk, uint32_t index, const st
         head->room = room;
         chunk->words_used += room;
     }
-    memcpy(chunk->words + head->words_at, words, used * sizeof(int32_t));
+    if (used > 0) {
+        memcpy(chunk->words + head->words_at, words, used * sizeof(int32_t));
+    }
     head->leader = partition->leader;
     head->leader_epoch = partition->leader_epoch;
     head->partition_epoch = partition->partition_epoch;
@@ -227,4 +230,11 @@ void partition_chunk_set(struct partition_chunk *chunk, uint32_t index, const st
     head->elr_count = (uint8_t)partition->elr_count;
     head->last_known_elr_count = (uint8_t)partition->last_known_elr_count;
     head->has_directories = partition->directories != NULL;
+    if (grown && chunk->count == PARTITION_CHUNK_SIZE) {
+        int32_t *old = chunk->words;
+
+        /* No more will come: the slack goes. */
+        words_pack(chunk, old, 0);
+        memory_free(old);
+    }
 }

@@ -84,7 +84,8 @@ bool image_remove_controller(struct image *image, int32_t id);
 MUST_USE bool image_add_topic(struct image *image, struct string name, struct uuid id);
 /* Its configs go with it. False if there is none. */
 MUST_USE bool image_remove_topic(struct image *image, struct uuid id);
-/* Sets partition `index` or appends it; `partition` must not point into the image. False if there is no such topic, or if `index` is above its partition count. */
+/* Sets partition `index` or appends it; `partition` must not point into the image. False if there is no such topic,
+ * or if `index` is above its partition count. */
 MUST_USE bool image_put_partition(struct image *image, struct uuid topic, int32_t index,
                                   const struct partition_image *partition);
 

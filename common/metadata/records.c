@@ -113,7 +113,8 @@ void record_list_encode(const struct record_list *list, int64_t now_ms, struct b
         record_frame_write(&list->records[i], &writer);
         status = batch_builder_append(
             &builder, &(struct record_draft){.timestamp = now_ms, .value = buffer_bytes(&writer.buffer)});
-        /* The size limit is what an int can say; the log's own limit on one entry is far below, and its owner checks it. */
+        /* The size limit is what an int can say; the log's own limit on one entry is far below, and its owner checks
+         * it. */
         ASSERT(status == STATUS_OK);
     }
     finished = batch_builder_finish(&builder);

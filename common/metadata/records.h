@@ -21,8 +21,8 @@ struct metadata_record {
     void *message;
 };
 
-/* Decodes one record's value. What `record` points to borrows `value` and `arena`. CORRUPT if it is malformed, UNSUPPORTED
- * if its frame, type or version is from a later release. */
+/* Decodes one record's value. What `record` points to borrows `value` and `arena`. CORRUPT if it is malformed,
+ * UNSUPPORTED if its frame, type or version is from a later release. */
 MUST_USE enum status metadata_record_read(struct bytes value, struct arena *arena, struct metadata_record *record);
 /* Appends the framed value of one record. */
 void metadata_record_write(const struct metadata_record *record, struct buffer *into);
@@ -40,8 +40,8 @@ void record_list_init(struct record_list *list, struct arena *arena);
 void *record_list_add(struct record_list *list, enum metadata_record_type type);
 /* Forgets the records from index `count` on: an item of a request failed after it had added some. */
 void record_list_truncate(struct record_list *list, size_t count);
-/* Appends one uncompressed record batch with all records to `batch`. Base offset and leader epoch are 0: whoever appends it
- * to the log sets them with batch_assign. At least one record. `now_ms` is the timestamp of each. */
+/* Appends one uncompressed record batch with all records to `batch`. Base offset and leader epoch are 0: whoever
+ * appends it to the log sets them with batch_assign. At least one record. `now_ms` is the timestamp of each. */
 void record_list_encode(const struct record_list *list, int64_t now_ms, struct buffer *batch);
 
 #endif

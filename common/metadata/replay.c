@@ -1,6 +1,6 @@
-/* What each kind of record changes, with Kafka's meaning. Records come from a log or snapshot whose checksums held, but maybe
- * from another release: nothing in them is asserted. What this release could not write into a snapshot again (reassignments,
- * unclean recovery, cordoned directories, access rules) is refused rather than forgotten. */
+/* What each kind of record changes, with Kafka's meaning. Records come from a log or snapshot whose checksums held, but
+ * maybe from another release: nothing in them is asserted. What this release could not write into a snapshot again
+ * (reassignments, unclean recovery, cordoned directories, access rules) is refused rather than forgotten. */
 #include "common/metadata/replay.h"
 
 #include "common/base/assert.h"
@@ -9,7 +9,8 @@
 /* "Unchanged" in a PartitionChangeRecord. */
 #define LEADER_UNCHANGED (-2)
 
-static enum status replay_register_broker(struct image *image, const struct register_broker_record *record, int64_t offset)
+static enum status replay_register_broker(struct image *image, const struct register_broker_record *record,
+                                          int64_t offset)
 {
     struct endpoint_image endpoints[METADATA_ENDPOINTS_MAX];
     struct feature_range_image features[FEATURES_MAX];
@@ -136,8 +137,8 @@ static bool list_within(const int32_t *list, int32_t count, const int32_t *whole
     return true;
 }
 
-/* The invariants of a partition: replicas without duplicates; ISR and ELR are replicas and have nobody in common; the leader
- * is in the ISR. Counts are checked before they become 16 bits. */
+/* The invariants of a partition: replicas without duplicates; ISR and ELR are replicas and have nobody in common; the
+ * leader is in the ISR. Counts are checked before they become 16 bits. */
 static bool partition_valid(const struct partition_image *partition)
 {
     if (partition->replica_count < 1 || partition->leader_epoch < 0 || partition->partition_epoch < 0) {
@@ -168,7 +169,8 @@ static enum status replay_partition(struct image *image, const struct partition_
     if (!count_valid(record->replicas_count) || !count_valid(record->isr_count) ||
         !count_valid(record->eligible_leader_replicas_count) || !count_valid(record->last_known_elr_count) ||
         (record->directories_count != 0 && record->directories_count != record->replicas_count) ||
-        record->removing_replicas_count > 0 || record->adding_replicas_count > 0 || record->leader_recovery_state != 0) {
+        record->removing_replicas_count > 0 || record->adding_replicas_count > 0 ||
+        record->leader_recovery_state != 0) {
         return STATUS_INVALID;
     }
     partition = (struct partition_image){
@@ -192,8 +194,8 @@ static enum status replay_partition(struct image *image, const struct partition_
     return STATUS_OK;
 }
 
-/* Room for what a partition points to while the chunk that it came from is given up: the last holder of a shared chunk may
- * go away on another thread at any time. */
+/* Room for what a partition points to while the chunk that it came from is given up: the last holder of a shared chunk
+ * may go away on another thread at any time. */
 struct partition_lists {
     int32_t replicas[METADATA_REPLICAS_MAX];
     int32_t isr[METADATA_REPLICAS_MAX];
@@ -203,7 +205,8 @@ struct partition_lists {
 };
 
 /* Makes *list the changed list, or if that is absent a copy of what it was, in `copy`. */
-static void change_list(const int32_t **list, int16_t *count, const int32_t *changed, int32_t changed_count, int32_t *copy)
+static void change_list(const int32_t **list, int16_t *count, const int32_t *changed, int32_t changed_count,
+                        int32_t *copy)
 {
     if (changed_count >= 0) {
         *list = changed;
@@ -244,7 +247,8 @@ static enum status replay_partition_change(struct image *image, const struct par
         record->removing_replicas_count > 0 || record->adding_replicas_count > 0 || record->leader_recovery_state > 0) {
         return STATUS_INVALID;
     }
-    change_list(&partition.replicas, &partition.replica_count, record->replicas, record->replicas_count, lists.replicas);
+    change_list(&partition.replicas, &partition.replica_count, record->replicas, record->replicas_count,
+                lists.replicas);
     change_list(&partition.isr, &partition.isr_count, record->isr, record->isr_count, lists.isr);
     change_list(&partition.elr, &partition.elr_count, record->eligible_leader_replicas,
                 record->eligible_leader_replicas_count, lists.elr);

@@ -14,8 +14,8 @@ struct image *image_own(struct image *image);
 /* Replays one record found at `offset` of the log. INVALID if it contradicts the image or says what this release cannot
  * keep; the image may then have changed. */
 MUST_USE enum status image_replay(struct image *image, const struct metadata_record *record, int64_t offset);
-/* Replays the records of one data batch that batch_validate accepted; if `image` is NULL it only decodes them. CORRUPT if one
- * cannot be decoded, INVALID as above and for records of later releases. `arena` is reset for each record. */
+/* Replays the records of one data batch that batch_validate accepted; if `image` is NULL it only decodes them. CORRUPT
+ * if one cannot be decoded, INVALID as above and for records of later releases. `arena` is reset for each record. */
 MUST_USE enum status image_replay_records(struct image *image, const struct batch_header *header, struct bytes batch,
                                           struct arena *arena);
 

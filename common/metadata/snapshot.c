@@ -124,7 +124,8 @@ static void write_controllers(struct snapshot_writer *writer, const struct image
         record->controller_id = controller->id;
         record->incarnation_id = controller->incarnation_id;
         record->end_points_count = controller->endpoint_count;
-        record->end_points = arena_need(&writer->arena, (size_t)controller->endpoint_count, sizeof(*record->end_points));
+        record->end_points = arena_need(&writer->arena, (size_t)controller->endpoint_count,
+                                        sizeof(*record->end_points));
         for (int32_t j = 0; j < controller->endpoint_count; j++) {
             record->end_points[j].name = controller->endpoints[j].name;
             record->end_points[j].host = controller->endpoints[j].host;

@@ -6,7 +6,8 @@
  *                               |
  *     topics by id     [ struct topic_key ]
  *
- * The index by id leads to a name, never to the topic: so a topic hangs on one path only, and a change copies only that. */
+ * The index by id leads to a name, never to the topic: so a topic hangs on one path only, and a change copies only
+ * that. */
 #include "common/metadata/parts.h"
 
 #include "common/base/assert.h"

@@ -39,7 +39,8 @@ static enum kafka_error replicas_error(const struct decision *decision, const st
     bool active = false;
 
     if (replicas->count != assignment->replication) {
-        *text = arena_format(decision->arena, "Partition %d has %d replicas, others have %d.", assignment->first + index,
+        *text = arena_format(decision->arena, "Partition %d has %d replicas, others have %d.",
+                             assignment->first + index,
                              replicas->count, assignment->replication);
         return ERROR_INVALID_REPLICA_ASSIGNMENT;
     }

@@ -52,7 +52,8 @@ static enum broker_state next_state(const struct decision *decision, const struc
         if (request->want_shut_down) {
             return BROKER_SHUTDOWN_NOW;
         }
-        return !request->want_fence && request->current_metadata_offset >= broker->epoch ? BROKER_UNFENCED : BROKER_FENCED;
+        return !request->want_fence && request->current_metadata_offset >= broker->epoch ? BROKER_UNFENCED
+                                                                                         : BROKER_FENCED;
     }
     if (broker->in_controlled_shutdown) {
         if (election_leads_any(decision->image, broker->id)) {
@@ -83,8 +84,8 @@ static bool listed(const struct uuid *ids, int32_t count, struct uuid id)
     return false;
 }
 
-/* The node's directories without those that it says have failed; they come back with its next registration. A node that lost
- * them all stops by itself, and keeps what it registered. */
+/* The node's directories without those that it says have failed; they come back with its next registration. A node that
+ * lost them all stops by itself, and keeps what it registered. */
 static int32_t online_dirs(const struct decision *decision, const struct broker_image *broker,
                            const struct broker_heartbeat_request *request, struct uuid **dirs)
 {
@@ -140,7 +141,8 @@ void broker_table_heartbeat(const struct decision *decision, struct heartbeat_ta
     enum broker_state next;
 
     broker_heartbeat_response_init(response);
-    response->error_code = (int16_t)broker_table_check_epoch(decision->image, request->broker_id, request->broker_epoch);
+    response->error_code = (int16_t)broker_table_check_epoch(decision->image, request->broker_id,
+                                                             request->broker_epoch);
     if (response->error_code != ERROR_NONE) {
         return;
     }
@@ -174,7 +176,8 @@ void broker_table_unregister(const struct decision *decision, const struct unreg
     unregister_broker_response_init(response);
     if (broker == NULL) {
         response->error_code = ERROR_BROKER_ID_NOT_REGISTERED;
-        response->error_message = arena_format(decision->arena, "No node with id %d is registered.", request->broker_id);
+        response->error_message = arena_format(decision->arena, "No node with id %d is registered.",
+                                               request->broker_id);
         return;
     }
     election_for_node(decision, &(struct election_node){.id = broker->id});

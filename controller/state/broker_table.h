@@ -1,5 +1,5 @@
-/* Decisions about nodes (KIP-631): registration, heartbeats, fencing, controlled shutdown, leaving for good; and controllers'
- * registration (KIP-919).
+/* Decisions about nodes (KIP-631): registration, heartbeats, fencing, controlled shutdown, leaving for good; and
+ * controllers' registration (KIP-919).
  *
  *                     register                caught up to its registration
  *     (unknown) ----------------> fenced <-------------------------------> unfenced
@@ -24,9 +24,9 @@ struct controller_registration_response;
 struct unregister_broker_request;
 struct unregister_broker_response;
 
-/* The register record is the first one. If the response's error is NONE and its epoch -1, the epoch is the offset of that
- * record: the caller sets it, and touches the heartbeat table with it, when the batch is committed. A repeated registration of
- * the same incarnation keeps its epoch. */
+/* The register record is the first one. If the response's error is NONE and its epoch -1, the epoch is the offset of
+ * that record: the caller sets it, and touches the heartbeat table with it, when the batch is committed. A repeated
+ * registration of the same incarnation keeps its epoch. */
 void broker_table_register(const struct decision *decision, struct string cluster_id,
                            const struct heartbeat_table *heartbeats, uint64_t now_ns,
                            const struct broker_registration_request *request,

@@ -1,5 +1,5 @@
-/* Configs of topics and nodes, as decisions. Both requests come down to a list of changes per resource: key, and the value that
- * it is to have, or null to go back to what the layers below say. Only real changes become records. */
+/* Configs of topics and nodes, as decisions. Both requests come down to a list of changes per resource: key, and the
+ * value that it is to have, or null to go back to what the layers below say. Only real changes become records. */
 #include "controller/state/config_table.h"
 
 #include "common/base/assert.h"

@@ -1,5 +1,6 @@
-/* Decisions about configs of topics and nodes: changing single keys (KIP-339) and replacing all of a resource's. Reading them
- * is config_describe's. Each resource succeeds or fails by itself; a resource is changed as a whole or not at all. */
+/* Decisions about configs of topics and nodes: changing single keys (KIP-339) and replacing all of a resource's.
+ * Reading them is config_describe's. Each resource succeeds or fails by itself; a resource is changed as a whole or
+ * not at all. */
 #ifndef STATE_CONFIG_TABLE_H
 #define STATE_CONFIG_TABLE_H
 

@@ -1,6 +1,6 @@
-/* Choosing leaders. A leader is in the ISR and its node is active: registered, not fenced, not leaving, the replica's directory
- * online. The last member of an ISR stays in it when its node goes, because nobody else has all acknowledged records; the
- * partition is then without a leader until the node returns.
+/* Choosing leaders. A leader is in the ISR and its node is active: registered, not fenced, not leaving, the replica's
+ * directory online. The last member of an ISR stays in it when its node goes, because nobody else has all acknowledged
+ * records; the partition is then without a leader until the node returns.
  *
  * Partition epochs grow with every change, leader epochs with every change of leader (Kafka's rules since 3.6). */
 #ifndef STATE_ELECTION_H

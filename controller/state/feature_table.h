@@ -4,8 +4,8 @@
 
 #include "controller/state/decision.h"
 
-/* The one feature that this release finalizes. group.version, transaction.version and the others stay unfinalized until what
- * they stand for exists: clients take a finalized level for a promise. */
+/* The one feature that this release finalizes. group.version, transaction.version and the others stay unfinalized until
+ * what they stand for exists: clients take a finalized level for a promise. */
 #define FEATURE_METADATA_VERSION "metadata.version"
 /* Kafka's 4.3-IV0: the newest records that we write. */
 #define METADATA_VERSION_MIN 30

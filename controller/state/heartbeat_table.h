@@ -1,5 +1,5 @@
-/* When each node was last heard of, and how far it had read the metadata log. Volatile: the active controller has it in memory
- * only, and a new one starts by giving every node a whole session. */
+/* When each node was last heard of, and how far it had read the metadata log. Volatile: the active controller has it in
+ * memory only, and a new one starts by giving every node a whole session. */
 #ifndef STATE_HEARTBEAT_TABLE_H
 #define STATE_HEARTBEAT_TABLE_H
 

@@ -83,8 +83,8 @@ static bool manual_assignment(const struct creation *creation, struct new_topic 
     for (int32_t i = 0; i < count; i++) {
         const struct create_topics_request_topics_assignments *from = &topic->request->assignments[i];
 
-        if (from->partition_index < 0 || from->partition_index >= count || replicas[from->partition_index].ids != NULL ||
-            from->broker_ids_count < 1 || from->broker_ids_count > METADATA_REPLICAS_MAX) {
+        if (from->partition_index < 0 || from->partition_index >= count ||
+            replicas[from->partition_index].ids != NULL || from->broker_ids_count < 1 || from->broker_ids_count > METADATA_REPLICAS_MAX) {
             fail(topic, ERROR_INVALID_REPLICA_ASSIGNMENT,
                  STRING("A manual assignment names each partition from 0 on once, with at least one replica."));
             return false;

@@ -54,8 +54,8 @@ static bool prefix_exists(const struct image *image, struct string prefix)
     return name.size >= prefix.size && memcmp(name.data, prefix.data, prefix.size) == 0;
 }
 
-/* Tries both characters at every '.' or '_' of `text` from `at` on, as far as there are topics that begin like that. So the
- * cost is a few look-ups, however many topics there are. `text` is the name's copy to write in. */
+/* Tries both characters at every '.' or '_' of `text` from `at` on, as far as there are topics that begin like that. So
+ * the cost is a few look-ups, however many topics there are. `text` is the name's copy to write in. */
 static struct string find_variant(const struct image *image, struct string name, char *text, size_t at)
 {
     static const char jokers[] = {'.', '_'};

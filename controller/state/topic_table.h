@@ -1,5 +1,5 @@
-/* Decisions about topics: creating and deleting them, adding partitions. Each request is one atomic batch; each topic in it
- * succeeds or fails by itself. */
+/* Decisions about topics: creating and deleting them, adding partitions. Each request is one atomic batch; each topic
+ * in it succeeds or fails by itself. */
 #ifndef STATE_TOPIC_TABLE_H
 #define STATE_TOPIC_TABLE_H
 

@@ -81,7 +81,8 @@ static void a_topic_created_again_is_removed_and_added(void **state)
     add_config(fixture, CONFIG_TOPIC, "a", "flush.ms", "1");
     fixture_must_apply(fixture);
     before = image_ref(fixture->image);
-    ((struct remove_topic_record *)record_list_add(&fixture->records, METADATA_REMOVE_TOPIC_RECORD))->topic_id = uuid_of(1);
+    ((struct remove_topic_record *)record_list_add(&fixture->records,
+                                                   METADATA_REMOVE_TOPIC_RECORD))->topic_id = uuid_of(1);
     add_topic(fixture, "a", 2, 1);
     fixture_must_apply(fixture);
     assert_changes(before, fixture->image, "-a +a a/0 config:2:a ");
@@ -111,7 +112,8 @@ int run_compare_tests(void)
         cmocka_unit_test_setup_teardown(compared_with_nothing_everything_is_new, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(only_what_changed_is_told, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(a_topic_created_again_is_removed_and_added, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(an_equal_image_from_a_snapshot_has_no_differences, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(an_equal_image_from_a_snapshot_has_no_differences, fixture_setup,
+                                        fixture_teardown),
     };
 
     return cmocka_run_group_tests_name("compare", tests, NULL, NULL);

@@ -81,7 +81,8 @@ static void configs_can_be_set_changed_removed_and_listed(void **state)
     add_config(fixture, CONFIG_TOPIC, "orders", "a.b", "c");
     add_config(fixture, CONFIG_BROKER, "2", "message.max.bytes", NULL);
     fixture_must_apply(fixture);
-    assert_true(string_is(image_config(fixture->image, CONFIG_TOPIC, STRING("orders"), STRING("retention.ms")), "2000"));
+    assert_true(string_is(image_config(fixture->image, CONFIG_TOPIC, STRING("orders"), STRING("retention.ms")),
+                          "2000"));
     /* Set to nothing is not the same as not set. */
     assert_true(string_is(image_config(fixture->image, CONFIG_TOPIC, STRING("orders"), STRING("cleanup.policy")), ""));
     assert_int_equal(image_config_count(fixture->image, CONFIG_TOPIC, STRING("orders")), 3);
@@ -97,7 +98,8 @@ static void a_removed_topic_takes_its_partitions_and_configs_along(void **state)
     struct fixture *fixture = *state;
 
     add_everything(fixture);
-    ((struct remove_topic_record *)record_list_add(&fixture->records, METADATA_REMOVE_TOPIC_RECORD))->topic_id = uuid_of(1);
+    ((struct remove_topic_record *)record_list_add(&fixture->records,
+                                                   METADATA_REMOVE_TOPIC_RECORD))->topic_id = uuid_of(1);
     fixture_must_apply(fixture);
     assert_null(image_topic_by_name(fixture->image, STRING("orders")));
     assert_null(image_topic_by_id(fixture->image, uuid_of(1)));
@@ -363,10 +365,13 @@ int run_image_tests(void)
         cmocka_unit_test_setup_teardown(brokers_are_fenced_changed_and_unregistered_by_epoch, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(records_that_contradict_the_image_are_invalid, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(a_damaged_batch_is_corrupt_and_changes_nothing, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_damaged_batch_is_corrupt_and_changes_nothing, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(a_shared_image_stays_as_it_is, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(an_image_that_nobody_shares_is_changed_in_place, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(an_isr_that_shrinks_and_grows_a_thousand_times_keeps_its_neighbours, fixture_setup,
+        cmocka_unit_test_setup_teardown(an_image_that_nobody_shares_is_changed_in_place, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(an_isr_that_shrinks_and_grows_a_thousand_times_keeps_its_neighbours,
+                                        fixture_setup,
                                         fixture_teardown),
     };
 

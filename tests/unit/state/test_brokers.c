@@ -186,7 +186,8 @@ static void a_new_active_controller_gives_every_node_a_whole_session(void **stat
     fixture->now_ns += 5 * SESSION_NS;
     heartbeat_table_restart(&fixture->heartbeats, fixture->image, fixture->now_ns);
     assert_int_equal(fixture->heartbeats.count, 1);
-    assert_int_equal(heartbeat_table_expired(&fixture->heartbeats, fixture->image, fixture->now_ns + SESSION_NS - 1), -1);
+    assert_int_equal(heartbeat_table_expired(&fixture->heartbeats, fixture->image, fixture->now_ns + SESSION_NS - 1),
+                     -1);
     assert_int_equal(heartbeat_table_expired(&fixture->heartbeats, fixture->image, fixture->now_ns + SESSION_NS), 1);
 }
 
@@ -245,7 +246,8 @@ static void a_failed_directory_takes_its_partitions_offline(void **state)
     registration = registration_of(fixture, 1, 1);
     registration.log_dirs_count = 2;
     registration.log_dirs = dirs;
-    broker_table_register(&fixture->decision, CLUSTER, &fixture->heartbeats, fixture->now_ns, &registration, &registered);
+    broker_table_register(&fixture->decision, CLUSTER, &fixture->heartbeats, fixture->now_ns, &registration,
+                          &registered);
     commit(fixture);
     heartbeat(fixture, 1, false, false);
     must_create(fixture, "a", 2);

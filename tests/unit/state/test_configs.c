@@ -38,7 +38,8 @@ static int16_t alter(struct fixture *fixture, int8_t type, const char *resource,
     return response.responses[0].error_code;
 }
 
-static void assert_config(const struct fixture *fixture, enum config_resource type, const char *resource, const char *key,
+static void assert_config(const struct fixture *fixture, enum config_resource type, const char *resource,
+                          const char *key,
                           const char *value)
 {
     const struct string set = image_config(fixture->image, type, string_of(resource), string_of(key));
@@ -259,10 +260,12 @@ static void the_table_of_topic_configs_is_sound(void **state)
     assert_int_equal(topic_config_count(), 38);
 }
 
-static struct describe_configs_response describe(struct fixture *fixture, int8_t type, const char *name, const char *key,
+static struct describe_configs_response describe(struct fixture *fixture, int8_t type, const char *name,
+                                                 const char *key,
                                                  int32_t own_id)
 {
-    const struct config_describe_options options = {.image = fixture->image, .config = fixture->config, .own_id = own_id};
+    const struct config_describe_options options = {.image = fixture->image, .config = fixture->config,
+                                                    .own_id = own_id};
     struct string keys[] = {string_of(key)};
     struct describe_configs_request_resources row = {.resource_type = type,
                                                      .resource_name = string_of(name),

@@ -91,8 +91,12 @@ static void a_replica_in_a_lost_directory_does_not_lead(void **state)
     struct fixture *fixture = *state;
     const struct uuid directories[] = {uuid_of(101), uuid_of(102), uuid_of(103)};
     const struct uuid other = uuid_of(9);
-    const struct partition_image partition = {
-        .leader = 1, .replica_count = 3, .replicas = replicas, .isr_count = 1, .isr = replicas, .directories = directories};
+    const struct partition_image partition = {.leader = 1,
+                                              .replica_count = 3,
+                                              .replicas = replicas,
+                                              .isr_count = 1,
+                                              .isr = replicas,
+                                              .directories = directories};
     struct election_result result;
 
     start_nodes(fixture, 3);
@@ -110,10 +114,12 @@ static void a_replica_in_a_lost_directory_does_not_lead(void **state)
 int run_election_tests(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(when_the_leader_goes_the_next_replica_in_sync_leads, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(when_the_leader_goes_the_next_replica_in_sync_leads, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(a_follower_that_goes_leaves_the_isr_and_nothing_else, fixture_setup,
                                         fixture_teardown),
-        cmocka_unit_test_setup_teardown(the_last_member_stays_in_the_isr_without_leading, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(the_last_member_stays_in_the_isr_without_leading, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(a_replica_out_of_sync_does_not_lead_when_it_returns, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(a_member_of_the_isr_that_is_fenced_is_passed_over, fixture_setup,

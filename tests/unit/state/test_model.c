@@ -1,6 +1,6 @@
-/* Random histories. Whatever is decided, its replay is accepted; the image that one controller built by replaying, the one that
- * another restored from a snapshot on the way, and the one that was shared at each step agree; and what must always hold of
- * partitions holds. */
+/* Random histories. Whatever is decided, its replay is accepted; the image that one controller built by replaying, the
+ * one that another restored from a snapshot on the way, and the one that was shared at each step agree; and what must
+ * always hold of partitions holds. */
 #include "tests/unit/state/fixture.h"
 
 #include "common/base/prng.h"

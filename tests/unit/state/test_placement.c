@@ -124,6 +124,39 @@ static void less_loaded_nodes_come_first(void **state)
     }
 }
 
+static struct placement_node *node_of(struct placement *placement, int32_t id)
+{
+    for (size_t i = 0; i < placement->node_count; i++) {
+        if (placement->nodes[i].id == id) {
+            return &placement->nodes[i];
+        }
+    }
+    fail();
+    return NULL;
+}
+
+static void a_leader_goes_where_few_lead_and_replicas_where_few_of_the_topic_are(void **state)
+{
+    struct fixture *fixture = *state;
+    struct placement placement;
+    int32_t replicas[2];
+    struct uuid directories[2];
+
+    start_nodes(fixture, 3); /* each in a rack of its own */
+    placement_init(&placement, fixture->image, 3, &fixture->arena);
+    placement_begin_topic(&placement, NULL);
+    for (int32_t id = 1; id <= 3; id++) {
+        node_of(&placement, id)->replicas = id == 3 ? 20 : 10;
+        node_of(&placement, id)->leaders = id == 3 ? 0 : 5;
+    }
+    node_of(&placement, 1)->topic_replicas = 1;
+    node_of(&placement, 3)->topic_replicas = 1;
+    node_of(&placement, 2)->topic_leaders = 1;
+    assert_true(placement_choose(&placement, 2, replicas, directories));
+    assert_int_equal(replicas[0], 3);
+    assert_int_equal(replicas[1], 2);
+}
+
 static void fenced_and_leaving_nodes_are_left_out(void **state)
 {
     struct fixture *fixture = *state;
@@ -171,12 +204,15 @@ int run_placement_tests(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(nodes_are_used_evenly_whatever_the_seed, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(the_same_seed_places_the_same_and_others_differ, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(the_same_seed_places_the_same_and_others_differ, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(replicas_of_a_partition_go_to_different_nodes_and_racks, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(more_replicas_than_racks_still_use_different_nodes, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(less_loaded_nodes_come_first, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_leader_goes_where_few_lead_and_replicas_where_few_of_the_topic_are,
+                                        fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(fenced_and_leaving_nodes_are_left_out, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(directories_of_a_node_are_used_evenly, fixture_setup, fixture_teardown),
     };

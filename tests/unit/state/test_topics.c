@@ -162,7 +162,8 @@ static void without_an_active_node_no_topic_is_created(void **state)
     assert_int_equal(create_error(fixture, "a"), ERROR_INVALID_REPLICATION_FACTOR);
 }
 
-static int16_t assignment_error(struct fixture *fixture, int32_t first, int32_t second, int32_t node, int32_t node_count)
+static int16_t assignment_error(struct fixture *fixture, int32_t first, int32_t second, int32_t node,
+                                int32_t node_count)
 {
     struct create_topics_request request = topic_request(fixture, "a", -1);
     int32_t ones[] = {1, 2};
@@ -324,7 +325,8 @@ static void deleting_what_is_not_there_or_not_clear_is_refused(void **state)
     assert_int_equal(delete_topics(fixture, 6, "a", UUID_ZERO, 2).responses[0].error_code, ERROR_INVALID_REQUEST);
     assert_int_equal(fixture->records.count, 0);
     fixture_configure(fixture, "delete.topic.enable=false", NULL);
-    assert_int_equal(delete_topics(fixture, 6, "a", UUID_ZERO, 1).responses[0].error_code, ERROR_TOPIC_DELETION_DISABLED);
+    assert_int_equal(delete_topics(fixture, 6, "a", UUID_ZERO, 1).responses[0].error_code,
+                     ERROR_TOPIC_DELETION_DISABLED);
     assert_int_equal(delete_topics(fixture, 2, "a", UUID_ZERO, 1).responses[0].error_code, ERROR_INVALID_REQUEST);
     assert_int_equal(fixture->records.count, 0);
 }
