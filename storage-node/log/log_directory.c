@@ -48,7 +48,7 @@ enum status log_directory_lock(struct disk *disk, const char *directory, struct 
 
 static bool is_blank(char c)
 {
-    return c == ' ' || c == '\t' || c == '\r' || c == '\f';
+    return c == ' ' || c == '\t' || c == '\r' || c == '\f' || c == '\n';
 }
 
 static struct string text_trim(struct string text)

@@ -216,6 +216,7 @@ static enum status segment_walk_tail(struct log_files *files, struct segment *se
 /* The largest timestamp that the time index knows below `offset_end`. CORRUPT if its last entry there makes no sense. */
 static enum status segment_load_max_timestamp(struct log_files *files, struct segment *segment, int64_t offset_end)
 {
+    struct batch_place place;
     struct time_entry last;
     enum status status = time_index_last(files, &segment->times, &last);
 
@@ -229,6 +230,15 @@ static enum status segment_load_max_timestamp(struct log_files *files, struct se
     }
     if (last.timestamp < 0 || last.offset < segment->base_offset || last.offset >= offset_end) {
         return STATUS_CORRUPT;
+    }
+    /* Retention goes by it, so the batch itself has to say the same. */
+    segment->end_offset = offset_end;
+    status = segment_find(files, segment, last.offset, &place);
+    if (status == STATUS_OK && (place.base_offset > last.offset || place.max_timestamp != last.timestamp)) {
+        status = STATUS_CORRUPT;
+    }
+    if (status != STATUS_OK) {
+        return status == STATUS_IO || status == STATUS_NO_DESCRIPTORS ? status : STATUS_CORRUPT;
     }
     segment->max_timestamp = last.timestamp;
     segment->max_timestamp_offset = last.offset;
@@ -286,6 +296,7 @@ enum status segment_load_active(struct log_files *files, struct segment *segment
     status = segment_check_indexes(files, segment);
     if (status == STATUS_OK) {
         status = segment_load_max_timestamp(files, segment, INT64_MAX);
+        segment->end_offset = segment->base_offset;
     }
     if (status != STATUS_OK) {
         return status;

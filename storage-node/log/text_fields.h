@@ -29,7 +29,7 @@ static inline bool text_number(struct string text, int64_t max, int64_t *number)
     for (size_t i = 0; i < text.size; i++) {
         const int digit = text.data[i] - '0';
 
-        if (digit < 0 || digit > 9 || value > (max - digit) / 10) {
+        if (digit < 0 || digit > 9 || value > max / 10 || value * 10 > max - digit) {
             return false;
         }
         value = value * 10 + digit;

@@ -268,6 +268,24 @@ static enum status memory_open(struct disk *base, const char *path, unsigned fla
     return STATUS_OK;
 }
 
+/* Gives a directory and all that is in it another name. */
+static void names_move(struct memory_names *names, const char *from, const char *to)
+{
+    const size_t size = strlen(from);
+
+    for (size_t i = 0; i < names->count; i++) {
+        char *path = names->names[i].path;
+
+        if (strncmp(path, from, size) == 0 && (path[size] == '/' || path[size] == '\0')) {
+            const size_t room = strlen(to) + strlen(path + size) + 1;
+
+            names->names[i].path = memory_alloc(room);
+            snprintf(names->names[i].path, room, "%s%s", to, path + size);
+            memory_free(path);
+        }
+    }
+}
+
 static enum status memory_rename(struct disk *base, const char *from, const char *to)
 {
     struct memory_disk *disk = CONTAINER_OF(base, struct memory_disk, disk);
@@ -279,6 +297,11 @@ static enum status memory_rename(struct disk *base, const char *from, const char
     }
     if (!disk_may_change(disk)) {
         return STATUS_IO;
+    }
+    if (source->inode == NULL) {
+        names_move(&disk->now, from, to);
+        disk_names_changed(disk);
+        return STATUS_OK;
     }
     inode = source->inode;
     inode->references++;

@@ -3,5 +3,6 @@
 
 int main(void)
 {
-    return test_append() + test_read() + test_producers();
+    return test_append() + test_read() + test_producers() + test_recovery() + test_retention() + test_epochs() +
+           test_checkpoints();
 }

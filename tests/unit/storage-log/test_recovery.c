@@ -1,0 +1,332 @@
+/* What a start finds after a crash: torn tails, damaged and missing files. */
+#include "tests/unit/storage-log/world.h"
+
+#include "common/base/memory.h"
+
+static struct buffer *file_of(struct world *world, const char *name)
+{
+    return memory_disk_contents(&world->memory, world_path(name));
+}
+
+#define FIRST_LOG "00000000000000000000.log"
+
+/* Copies of a file's bytes, so that each step of a sweep begins with the same. */
+static void buffer_set(struct buffer *buffer, const struct buffer *from, size_t size)
+{
+    buffer_clear(buffer);
+    buffer_append(buffer, from->data, size);
+}
+
+static void a_clean_start_reads_only_the_tail(void **state)
+{
+    struct world *world = *state;
+    uint64_t reads;
+
+    world_open(world, false);
+    world_fill(world, 500, 1000);
+    world_stop(world);
+    reads = world->faults.reads;
+    world_open(world, true);
+    assert_in_range(world->faults.reads - reads, 0, 25);
+    assert_int_equal(partition_log_end_offset(world->log), 500);
+    assert_int_equal(partition_log_durable_end(world->log), 500);
+    assert_int_equal(partition_log_cut_bytes(world->log), 0);
+    world_check_contents(world);
+}
+
+static void a_stop_and_a_start_change_no_byte(void **state)
+{
+    struct world *world = *state;
+    struct buffer before;
+
+    world_open(world, false);
+    world_fill(world, 50, 100);
+    world_stop(world);
+    buffer_init(&before);
+    buffer_set(&before, file_of(world, FIRST_LOG), file_of(world, FIRST_LOG)->size);
+    world_open(world, true);
+    world_stop(world);
+    world_crash(world, MEMORY_CRASH_KEEPS);
+    world_open(world, false);
+    assert_int_equal(file_of(world, FIRST_LOG)->size, before.size);
+    assert_memory_equal(file_of(world, FIRST_LOG)->data, before.data, before.size);
+    buffer_deinit(&before);
+}
+
+/* The .log cut at each of its last bytes while the indexes are whole: that tail is lost and nothing else. */
+static void a_segment_cut_anywhere_loses_only_that_tail(void **state)
+{
+    struct world *world = *state;
+    struct buffer whole;
+    size_t cut_from;
+
+    world->config.index_interval_bytes = 1;
+    world_open(world, false);
+    world_fill(world, 12, 60);
+    world_stop(world);
+    buffer_init(&whole);
+    buffer_set(&whole, file_of(world, FIRST_LOG), file_of(world, FIRST_LOG)->size);
+    cut_from = whole.size - 3 * world->sent[11].bytes.size;
+    for (size_t size = cut_from; size <= whole.size; size++) {
+        const size_t batches = 9 + (size - cut_from) / world->sent[11].bytes.size;
+
+        for (int clean = 0; clean < 2; clean++) {
+            buffer_set(file_of(world, FIRST_LOG), &whole, size);
+            world_open(world, clean == 1);
+            assert_int_equal(partition_log_end_offset(world->log), batches);
+            assert_int_equal(partition_log_cut_bytes(world->log), size - batches * world->sent[11].bytes.size);
+            world_check_contents(world);
+            world_stop(world);
+        }
+    }
+    buffer_deinit(&whole);
+}
+
+static void a_tail_of_zeros_is_cut(void **state)
+{
+    struct world *world = *state;
+    uint8_t zeros[5000] = {0};
+
+    world_open(world, false);
+    world_fill(world, 5, 100);
+    assert_true(world_sync(world));
+    world_crash(world, MEMORY_CRASH_LOSES);
+    buffer_append(file_of(world, FIRST_LOG), zeros, sizeof(zeros));
+    world_open(world, false);
+    assert_int_equal(partition_log_end_offset(world->log), 5);
+    assert_int_equal(partition_log_cut_bytes(world->log), sizeof(zeros));
+    world_check_contents(world);
+    world_fill(world, 5, 100);
+    world_check_contents(world);
+}
+
+static void every_flipped_bit_ends_the_log_in_front_of_its_batch(void **state)
+{
+    struct world *world = *state;
+    struct buffer whole;
+    size_t batch;
+    uint64_t cuts = 0;
+
+    world_open(world, false);
+    world_fill(world, 6, 20);
+    world_stop(world);
+    batch = world->sent[0].bytes.size;
+    buffer_init(&whole);
+    buffer_set(&whole, file_of(world, FIRST_LOG), file_of(world, FIRST_LOG)->size);
+    for (size_t at = 2 * batch; at < 3 * batch; at++) {
+        const bool epoch = at - 2 * batch >= 12 && at - 2 * batch < 16;
+        const bool offset = at - 2 * batch < 8;
+
+        buffer_set(file_of(world, FIRST_LOG), &whole, whole.size);
+        file_of(world, FIRST_LOG)->data[at] ^= 0x04;
+        world_open(world, false);
+        if (!epoch && !offset) {
+            /* Outside the checksum are only offset and epoch: an offset further on is a gap, as compaction leaves it. */
+            assert_int_equal(partition_log_end_offset(world->log), 2);
+            world_check_contents(world);
+            cuts++;
+        }
+        world_close(world);
+    }
+    assert_int_equal(cuts, batch - 12);
+    buffer_deinit(&whole);
+}
+
+static void a_bad_batch_takes_later_segments_with_it(void **state)
+{
+    struct world *world = *state;
+
+    world->config = world_config(500);
+    world_open(world, false);
+    world_fill(world, 20, 100);
+    assert_true(world_sync(world));
+    world_crash(world, MEMORY_CRASH_KEEPS);
+    file_of(world, FIRST_LOG)->data[world->sent[0].bytes.size + 30] ^= 1;
+    world_open(world, false);
+    assert_int_equal(partition_log_end_offset(world->log), 1);
+    assert_int_equal(partition_log_segment_count(world->log), 1);
+    assert_true(partition_log_cut_bytes(world->log) > 1000);
+    world_check_contents(world);
+    assert_int_equal(world_count_files(world, ".log"), 1);
+    assert_int_equal(world_count_files(world, ".deleted"), 0);
+    assert_int_equal(world_count_files(world, ".snapshot"), 0);
+    /* What comes now takes their names. */
+    world_forget_from(world, 1);
+    world_fill(world, 20, 90);
+    assert_true(world_sync(world));
+    world_check_contents(world);
+    world_crash(world, MEMORY_CRASH_LOSES);
+    world_open(world, false);
+    assert_int_equal(partition_log_end_offset(world->log), 21);
+    world_check_contents(world);
+}
+
+static void a_lost_piece_between_segments_ends_the_log(void **state)
+{
+    struct world *world = *state;
+
+    world->config = world_config(500);
+    world_open(world, false);
+    world_fill(world, 20, 100);
+    world_crash(world, MEMORY_CRASH_KEEPS);
+    /* The first segment ends early, at a batch: its last pages were never written, later ones were. */
+    file_of(world, FIRST_LOG)->size -= world->sent[0].bytes.size;
+    world_open(world, false);
+    assert_int_equal(partition_log_segment_count(world->log), 1);
+    assert_true(partition_log_end_offset(world->log) < 10);
+    world_check_contents(world);
+}
+
+static void below_the_recovery_point_nothing_is_checked_again(void **state)
+{
+    struct world *world = *state;
+
+    world->config = world_config(500);
+    world_open(world, false);
+    world_fill(world, 20, 100);
+    assert_true(world_sync(world));
+    world_crash(world, MEMORY_CRASH_KEEPS);
+    file_of(world, FIRST_LOG)->data[world->sent[0].bytes.size + 70] ^= 1;
+    world->recovery_point = 19;
+    world_open(world, false);
+    assert_int_equal(partition_log_end_offset(world->log), 20);
+    assert_int_equal(partition_log_cut_bytes(world->log), 0);
+}
+
+/* Removes or damages one file after the other, all kinds, and starts both ways. */
+static void no_file_beside_the_segments_is_needed(void **state)
+{
+    static const char *const names[] = {
+        "00000000000000000000.index",     "00000000000000000000.timeindex", "00000000000000000004.index",
+        "00000000000000000004.timeindex", "00000000000000000004.snapshot",  "00000000000000000018.index",
+        "00000000000000000016.index",     "00000000000000000016.timeindex", "00000000000000000020.snapshot",
+        "leader-epoch-checkpoint",        "partition.metadata"};
+    struct world *world = *state;
+    int touched = 0;
+
+    world->config = world_config(800);
+    world->leader_epoch = 2;
+    world_open(world, false);
+    world_fill(world, 20, 100);
+    world_stop(world);
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        for (int way = 0; way < 8; way++) {
+            struct buffer *contents = file_of(world, names[i]);
+            struct log_slice slice;
+
+            if (contents == NULL) {
+                continue;
+            }
+            touched++;
+            if (way / 2 == 0) {
+                assert_int_equal(disk_remove(&world->memory.disk, world_path(names[i])), STATUS_OK);
+            } else if (way / 2 == 1) {
+                memset(contents->data, 0, contents->size);
+            } else if (way / 2 == 2) {
+                memset(contents->data, 0xff, contents->size);
+            } else {
+                contents->size /= 2;
+            }
+            world_open(world, way % 2 == 0);
+            assert_int_equal(partition_log_end_offset(world->log), 20);
+            assert_int_equal(partition_log_latest_epoch(world->log), 2);
+            assert_int_equal(partition_log_epoch_of(world->log, 0), 2);
+            world_check_contents(world);
+            assert_int_equal(partition_log_find_time(world->log, 1013, 20, &slice), STATUS_OK);
+            assert_int_equal(slice.first_offset, 13);
+            file_unref(slice.file);
+            world_stop(world);
+        }
+    }
+    assert_true(touched > 50);
+}
+
+static void a_directory_of_another_topic_is_refused(void **state)
+{
+    struct world *world = *state;
+    struct buffer *metadata;
+
+    world_open(world, false);
+    world_stop(world);
+    metadata = file_of(world, "partition.metadata");
+    assert_non_null(metadata);
+    assert_memory_equal(metadata->data, "version: 0\ntopic_id: AQIDAAAAAAAAAAAAAAAAAA\n", metadata->size);
+    metadata->data[21] = 'B';
+    assert_int_equal(world_try_open(world, true), STATUS_CORRUPT);
+    metadata->data[21] = 'A';
+    world_open(world, true);
+}
+
+static void leftovers_of_deletions_are_removed(void **state)
+{
+    static const char *const names[] = {"00000000000000000007.log.deleted", "leader-epoch-checkpoint.tmp",
+                                        "00000000000000000099.index", "00000000000000000099.timeindex"};
+    struct world *world = *state;
+
+    world_open(world, false);
+    world_fill(world, 3, 10);
+    world_stop(world);
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        struct file *file;
+
+        assert_int_equal(disk_open(&world->memory.disk, world_path(names[i]), FILE_WRITE | FILE_CREATE, &file),
+                         STATUS_OK);
+        file_unref(file);
+    }
+    world_open(world, true);
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        assert_null(file_of(world, names[i]));
+    }
+    world_check_contents(world);
+}
+
+static void a_start_behind_the_end_begins_anew(void **state)
+{
+    struct world *world = *state;
+
+    world_open(world, false);
+    world_fill(world, 5, 10);
+    world_stop(world);
+    world->log_start = 9;
+    world_open(world, false);
+    assert_int_equal(partition_log_start_offset(world->log), 9);
+    assert_int_equal(partition_log_end_offset(world->log), 9);
+    assert_int_equal(world_count_files(world, ".log"), 1);
+}
+
+static void only_what_was_acknowledged_survives_a_power_cut_for_sure(void **state)
+{
+    struct world *world = *state;
+
+    world_open(world, false);
+    world_fill(world, 5, 100);
+    assert_true(world_sync(world));
+    world_fill(world, 5, 100);
+    world_crash(world, MEMORY_CRASH_LOSES);
+    world_open(world, false);
+    assert_int_equal(partition_log_end_offset(world->log), 5);
+    assert_int_equal(partition_log_durable_end(world->log), 5);
+    world_check_contents(world);
+}
+
+int test_recovery(void)
+{
+#define LOG_TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+    const struct CMUnitTest tests[] = {
+        LOG_TEST(a_clean_start_reads_only_the_tail),
+        LOG_TEST(a_stop_and_a_start_change_no_byte),
+        LOG_TEST(a_segment_cut_anywhere_loses_only_that_tail),
+        LOG_TEST(a_tail_of_zeros_is_cut),
+        LOG_TEST(every_flipped_bit_ends_the_log_in_front_of_its_batch),
+        LOG_TEST(a_bad_batch_takes_later_segments_with_it),
+        LOG_TEST(a_lost_piece_between_segments_ends_the_log),
+        LOG_TEST(below_the_recovery_point_nothing_is_checked_again),
+        LOG_TEST(no_file_beside_the_segments_is_needed),
+        LOG_TEST(a_directory_of_another_topic_is_refused),
+        LOG_TEST(leftovers_of_deletions_are_removed),
+        LOG_TEST(a_start_behind_the_end_begins_anew),
+        LOG_TEST(only_what_was_acknowledged_survives_a_power_cut_for_sure),
+    };
+
+    return cmocka_run_group_tests_name("recovery", tests, NULL, NULL);
+}
