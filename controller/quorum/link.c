@@ -178,6 +178,15 @@ static void link_opened(void *context)
     link_snapshot_next(link);
 }
 
+/* Closes; nothing may be sent until the stream says that it is closed. */
+static void link_shut(struct link_stream *stream)
+{
+    if (stream->link != NULL) {
+        stream->link->open = false;
+    }
+    stream_close(stream->stream);
+}
+
 /* The other side never sends; a byte from it is a mistake that link_received ends. */
 static struct space link_space(void *context)
 {
@@ -191,7 +200,7 @@ static void link_received(void *context, size_t size)
     struct link_stream *stream = context;
 
     (void)size;
-    stream_close(stream->stream);
+    link_shut(stream);
 }
 
 static void link_wait(struct link *link)
@@ -208,7 +217,7 @@ static void link_stream_closed(void *context, enum status why)
     (void)why;
     if (link != NULL) {
         /* What was on its way is lost; what the receiver has of a snapshot too. */
-        if (link->open && env_now_ns(link->env) - link->opened_ns >= LINK_BACKOFF_MAX_NS) {
+        if (link->opened_ns != 0 && env_now_ns(link->env) - link->opened_ns >= LINK_BACKOFF_MAX_NS) {
             link->backoff_ns = LINK_BACKOFF_MIN_NS;
         }
         link->stream = NULL;
@@ -218,6 +227,7 @@ static void link_stream_closed(void *context, enum status why)
         link->snapshot_offset = 0;
         link->snapshot_busy = false;
         link->snapshot_sent_index = 0;
+        link->opened_ns = 0;
         link_wait(link);
     }
     memory_free(stream);
@@ -242,7 +252,7 @@ static void link_connect(void *context)
         link->stream->stream =
             net_connect(link->env->net, link->voter->host, link->voter->port, &link_handler, link->stream);
     } else if ((!link->open || link->queued_bytes > 0) && env_now_ns(link->env) - link->sent_ns >= LINK_PATIENCE_NS) {
-        stream_close(link->stream->stream);
+        link_shut(link->stream);
         return;
     }
     env_timer_start(link->env, &link->timer, LINK_PATIENCE_NS);

@@ -81,12 +81,94 @@ static void three_nodes_elect_one_leader_and_commit(void **state)
     memory_free(world);
 }
 
+/* Faults for a while, then peace: everybody must catch up and a new proposal be answered. */
+static void run_seed(uint64_t seed, struct world_faults faults, int nodes, uint64_t shake_ns)
+{
+    struct world *world = memory_alloc_zero(1, sizeof(*world));
+    uint64_t answered;
+    int rounds = 0;
+
+    world_init(world, seed, nodes);
+    world_start_all(world);
+    world->faults = faults;
+    world_shake(world, shake_ns);
+    world_heal(world);
+    world_run(world, 3 * NS_PER_SECOND);
+    answered = world->answered_ok;
+    while ((world->answered_ok == answered || !world_is_even(world)) && rounds++ < 60 && world->violation[0] == '\0') {
+        if (world_leader(world) >= 0) {
+            world_propose(world, world_leader(world), 20);
+        }
+        world_run(world, NS_PER_SECOND);
+    }
+    if (world->violation[0] != '\0' || rounds > 60) {
+        fail_msg("seed %llu, %d nodes: %s", (unsigned long long)seed, nodes,
+                 world->violation[0] != '\0' ? world->violation : "does not recover after the faults end");
+    }
+    world_deinit(world);
+    memory_free(world);
+}
+
+/* MILLRACE_SEEDS=COUNT and MILLRACE_SEED=FIRST widen or replay a run. */
+static uint64_t seeds_from_environment(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+
+    return text != NULL ? strtoull(text, NULL, 10) : otherwise;
+}
+
+static void run_seeds(struct world_faults faults, int nodes, uint64_t count)
+{
+    const uint64_t first = seeds_from_environment("MILLRACE_SEED", 1);
+
+    count = seeds_from_environment("MILLRACE_SEEDS", count);
+    for (uint64_t seed = first; seed < first + count; seed++) {
+        run_seed(seed, faults, nodes, 20 * NS_PER_SECOND);
+        if (getenv("MILLRACE_VERBOSE") != NULL) { fprintf(stderr, "seed %llu\n", (unsigned long long)seed); }
+    }
+}
+
+static void three_nodes_survive_loss_and_partitions(void **state)
+{
+    (void)state;
+    run_seeds((struct world_faults){.lose = true, .cut = true}, 3, 30);
+}
+
+static void three_nodes_survive_crashes_and_torn_writes(void **state)
+{
+    (void)state;
+    run_seeds((struct world_faults){.lose = true, .cut = true, .crash = true, .pause = true}, 3, 60);
+}
+
+static void three_nodes_survive_reordered_and_repeated_frames(void **state)
+{
+    (void)state;
+    run_seeds((struct world_faults){.lose = true, .reorder = true, .cut = true, .crash = true, .pause = true}, 3, 60);
+}
+
+static void five_nodes_survive_everything(void **state)
+{
+    (void)state;
+    run_seeds((struct world_faults){.lose = true, .reorder = true, .cut = true, .crash = true, .pause = true}, 5, 20);
+}
+
+static void a_sole_voter_survives_crashes_at_any_write(void **state)
+{
+    (void)state;
+    run_seeds((struct world_faults){.crash = true, .pause = true}, 1, 30);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_sole_voter_leads_and_commits),
         cmocka_unit_test(a_sole_voter_keeps_everything_over_a_power_cut),
         cmocka_unit_test(three_nodes_elect_one_leader_and_commit),
+        cmocka_unit_test(three_nodes_survive_loss_and_partitions),
+        cmocka_unit_test(three_nodes_survive_crashes_and_torn_writes),
+        cmocka_unit_test(three_nodes_survive_reordered_and_repeated_frames),
+        cmocka_unit_test(five_nodes_survive_everything),
+        cmocka_unit_test(a_sole_voter_survives_crashes_at_any_write),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,6 +34,7 @@ struct world_connection {
     void *context;
     bool open;
     bool closed;    /* by either side: nothing passes any more */
+    bool closed_by_sender;
     bool reported;  /* `closed` was called */
     uint64_t last_ns;
     struct list unsent; /* sends of this turn that wait for `sent` */
@@ -116,7 +117,7 @@ static void job_done(struct world_event *event)
     struct world_node *node = job->node;
 
     if (node_is_paused(node)) {
-        world_at(event->world, node->paused_until_ns + 1, event, job_done);
+        world_at(event->world, node->paused_until_ns + 4096, event, job_done);
         return;
     }
     job->job->done(job->job);
@@ -368,7 +369,11 @@ static void world_send(struct stream *stream, struct send *send)
 {
     struct world_connection *connection = CONTAINER_OF(stream, struct world_connection, stream);
 
-    ASSERT(!connection->closed);
+    ASSERT(!connection->closed_by_sender);
+    if (connection->closed) {
+        list_append(&connection->unsent, &send->link);
+        return;
+    }
     for (size_t i = 0; i < send->part_count; i++) {
         buffer_append(&connection->received, send->parts[i].data, send->parts[i].size);
     }
@@ -423,7 +428,10 @@ static struct stream *world_connect(struct net *net, const char *host, uint16_t 
 
 static void world_close(struct stream *stream)
 {
-    connection_shut(CONTAINER_OF(stream, struct world_connection, stream));
+    struct world_connection *connection = CONTAINER_OF(stream, struct world_connection, stream);
+
+    connection->closed_by_sender = true;
+    connection_shut(connection);
 }
 
 static size_t world_unsent(const struct stream *stream)
