@@ -84,7 +84,8 @@ static bool manual_assignment(const struct creation *creation, struct new_topic 
         const struct create_topics_request_topics_assignments *from = &topic->request->assignments[i];
 
         if (from->partition_index < 0 || from->partition_index >= count ||
-            replicas[from->partition_index].ids != NULL || from->broker_ids_count < 1 || from->broker_ids_count > METADATA_REPLICAS_MAX) {
+            replicas[from->partition_index].ids != NULL || from->broker_ids_count < 1 ||
+            from->broker_ids_count > METADATA_REPLICAS_MAX) {
             fail(topic, ERROR_INVALID_REPLICA_ASSIGNMENT,
                  STRING("A manual assignment names each partition from 0 on once, with at least one replica."));
             return false;
