@@ -122,6 +122,7 @@ static void process_boot(struct sim_event *event)
         process->loops[i].busy_until_ns = world->now_ns + world->cost_ns;
         loop_settle(&process->loops[i]);
     }
+    process_check_end(process);
 }
 
 void sim_process_start(struct sim_process *process)

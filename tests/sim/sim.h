@@ -18,7 +18,9 @@
 #include "common/base/attributes.h"
 #include "common/base/prng.h"
 #include "common/base/status.h"
+#include "common/env/disk.h"
 #include "common/env/env.h"
+#include "common/env/net.h"
 
 #include <stdbool.h>
 #include <stddef.h>
