@@ -77,6 +77,7 @@ struct partition_log {
     int64_t log_end;
     int64_t written_end;
     int64_t durable_end;
+    int64_t settled_end; /* sealed segments below are synced with all their files */
 
     struct segment **segments; /* ascending, at least one; the last is active */
     size_t segment_count;

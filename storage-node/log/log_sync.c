@@ -5,8 +5,9 @@
  *     the active segment                      .log only
  *     the directory, if names were made       a file without a name is lost
  *
- * Recovery walks the segment that holds the recovery point and makes its indexes and epochs anew, so files other than the
- * .log matter for segments in front of it only.
+ * Recovery walks the segment that holds the recovery point, or ends at it, and makes its indexes and epochs anew, so files
+ * other than the .log matter for segments in front of it only. A sealed segment is settled when all of them are synced;
+ * durable_end passes its end only with that.
  *
  * and then durable_end moves to where the log was written when the job began. What is written meanwhile shares the next job:
  * that is the group commit. A failed sync is final (the system may have dropped the pages and will say OK next time). */
@@ -28,6 +29,7 @@ struct sync_job {
     struct partition_log *log; /* the loop's, not the worker's; NULL: closed meanwhile */
     struct log_files files;    /* without cache, with a directory name of its own */
     int64_t target;            /* durable_end when done; the loop's, a cut lowers it */
+    int64_t settled;           /* settled_end when done; as target */
     struct buffer epochs;      /* text for the epoch file; empty: leave it */
     bool directory;
     enum status status;
@@ -159,6 +161,9 @@ static void sync_done(struct env_job *env_job)
         if (job->target > log->durable_end) {
             log->durable_end = job->target;
         }
+        if (job->settled > log->settled_end) {
+            log->settled_end = job->settled;
+        }
         log->dirty_since_ms = log->written_end > log->durable_end ? log_now(log) : 0;
         log_unpin(log);
     } else {
@@ -183,7 +188,7 @@ static struct sync_job *sync_job_create(struct partition_log *log, int64_t targe
     size_t first = log->segment_count;
     size_t last = target > active->base_offset ? log->segment_count : log->segment_count - 1;
 
-    while (first > 0 && log->segments[first - 1]->end_offset > log->durable_end) {
+    while (first > 0 && log->segments[first - 1]->end_offset > log->settled_end) {
         first--;
     }
     if (first > last) {
@@ -196,6 +201,7 @@ static struct sync_job *sync_job_create(struct partition_log *log, int64_t targe
     job->files.disk = log->files.disk;
     job->files.directory = memory_copy_text(log->files.directory, strlen(log->files.directory));
     job->target = target;
+    job->settled = active->base_offset;
     buffer_init(&job->epochs);
     for (size_t i = first; i < last; i++) {
         const struct segment *segment = log->segments[i];
@@ -222,7 +228,7 @@ void log_sync_start(struct partition_log *log)
 
         target = wanted > active_base ? log->written_end : active_base;
     }
-    if (target == log->durable_end) {
+    if (target == log->durable_end && log->settled_end >= log_active(log)->base_offset) {
         return;
     }
     log->sync = sync_job_create(log, target);
@@ -268,6 +274,12 @@ void log_sync_cut(struct partition_log *log, int64_t offset)
 
     if (log->sync != NULL && log->sync->target > offset) {
         log->sync->target = offset;
+    }
+    if (log->sync != NULL && log->sync->settled > offset) {
+        log->sync->settled = offset;
+    }
+    if (log->settled_end > offset) {
+        log->settled_end = offset;
     }
     if (log->durable_end > offset) {
         log->durable_end = offset;

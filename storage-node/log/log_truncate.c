@@ -54,6 +54,10 @@ static enum status log_cut(struct partition_log *log, int64_t offset)
 
     if (status == STATUS_OK && cut.segment + 1 < log->segment_count) {
         status = log_delete_segments(log, cut.segment + 1, log->segment_count - cut.segment - 1, log_now(log));
+        /* Else a power cut could bring them back behind a segment that was cut already: a log with a hole. */
+        if (status == STATUS_OK) {
+            status = disk_sync_directory(log->files.disk, log->files.directory);
+        }
     }
     if (status != STATUS_OK) {
         return status;
@@ -123,6 +127,7 @@ enum status partition_log_restart(struct partition_log *log, int64_t offset)
         log_transactions_cut(log, 0);
         status = log_set_end(log, offset);
         log->durable_end = offset;
+        log->settled_end = offset;
     }
     if (status == STATUS_OK) {
         status = log_write_epochs(log);

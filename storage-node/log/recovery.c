@@ -3,7 +3,7 @@
  * After a clean stop indexes, epochs and the newest snapshot are complete; only tails are looked at. Anything that is
  * not as a clean stop leaves it makes the segment in question go through the other way:
  *
- * After a crash every segment from the one that holds the recovery point on is walked batch by batch from its start, its
+ * After a crash every segment from the one that holds the recovery point, or ends at it, is walked batch by batch from its start, its
  * indexes, epochs and aborted transactions are made anew from the batches, and at and behind the recovery point each
  * checksum is computed. The first batch that is not whole and sound ends the log: it and everything behind it is cut, later
  * segments too. Segments below the recovery point were synced with their indexes; those are used if their last entries make
@@ -325,7 +325,7 @@ static enum status recovery_segments(struct recovery *recovery)
         const bool active = i + 1 == log->segment_count;
         enum status status;
 
-        if (!recovery->options->clean && (active || log->segments[i + 1]->base_offset > point)) {
+        if (!recovery->options->clean && (active || log->segments[i + 1]->base_offset >= point)) {
             break;
         }
         status = recovery_load(recovery, i);
@@ -379,15 +379,40 @@ static enum status recovery_load_epochs(struct recovery *recovery)
     return status;
 }
 
-/* Without the file, epochs come from the batches; those of walked segments are known already. */
+/* The log's start and end from segments and the checkpointed start. */
+static enum status recovery_set_bounds(struct recovery *recovery)
+{
+    struct partition_log *log = recovery->log;
+    const int64_t start = recovery->options->log_start_offset;
+    enum status status = STATUS_OK;
+
+    if (log->segment_count > 0 && log_active(log)->end_offset < start) {
+        /* All there is was deleted before; what the start promises begins behind it. */
+        status = recovery_drop_behind(recovery, 0);
+    }
+    if (status == STATUS_OK && log->segment_count == 0) {
+        status = log_add_segment(log, start, recovery->options->now_ms);
+        recovery->repaired = true;
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    log->log_start = log->segments[0]->base_offset > start ? log->segments[0]->base_offset : start;
+    log->log_end = log_active(log)->end_offset;
+    log->written_end = log->log_end;
+    log->durable_end = log->log_end;
+    log->settled_end = log_active(log)->base_offset;
+    log->sync_wanted = log->log_end;
+    return STATUS_OK;
+}
+
+/* Makes all epochs anew from the batches. */
 static enum status recovery_rebuild_epochs(struct recovery *recovery)
 {
     struct partition_log *log = recovery->log;
 
-    if (!recovery->epochs_lost) {
-        return STATUS_OK;
-    }
     epoch_cache_clear(&log->epochs);
+    log->epochs_dirty = true;
     for (size_t i = 0; i < log->segment_count; i++) {
         struct segment *segment = log->segments[i];
         struct batch_cursor cursor;
@@ -413,34 +438,25 @@ static enum status recovery_rebuild_epochs(struct recovery *recovery)
     return STATUS_OK;
 }
 
-/* The log's start and end from segments and the checkpointed start. */
-static enum status recovery_set_bounds(struct recovery *recovery)
+/* Epochs fit the log that was found. The file may be gone, or begin behind the log: then the log's start was moved, and only
+ * that was not on disk yet. */
+static enum status recovery_fit_epochs(struct recovery *recovery)
 {
     struct partition_log *log = recovery->log;
-    const int64_t start = recovery->options->log_start_offset;
+    const bool late = log->epochs.count > 0 && log->log_start < log->log_end &&
+                      epoch_cache_of(&log->epochs, log->log_start) == EPOCH_NONE;
     enum status status = STATUS_OK;
 
-    if (log->segment_count > 0 && log_active(log)->end_offset < start) {
-        /* All there is was deleted before; what the start promises begins behind it. */
-        status = recovery_drop_behind(recovery, 0);
+    if (recovery->epochs_lost || late) {
+        status = recovery_rebuild_epochs(recovery);
     }
-    if (status == STATUS_OK && log->segment_count == 0) {
-        status = log_add_segment(log, start, recovery->options->now_ms);
-        recovery->repaired = true;
-    }
-    if (status != STATUS_OK) {
-        return status;
-    }
-    log->log_start = log->segments[0]->base_offset > start ? log->segments[0]->base_offset : start;
-    log->log_end = log_active(log)->end_offset;
-    log->written_end = log->log_end;
-    log->durable_end = log->log_end;
-    log->sync_wanted = log->log_end;
-    if (epoch_cache_truncate(&log->epochs, log->log_end + 1) ||
-        epoch_cache_delete_before(&log->epochs, log->log_start)) {
+    if (epoch_cache_truncate(&log->epochs, log->log_end + 1)) {
         log->epochs_dirty = true;
     }
-    return STATUS_OK;
+    if (epoch_cache_delete_before(&log->epochs, log->log_start)) {
+        log->epochs_dirty = true;
+    }
+    return status;
 }
 
 static enum status log_read_snapshot(struct partition_log *log, int64_t offset, int64_t now_ms)
@@ -674,10 +690,10 @@ static enum status recovery_run(struct recovery *recovery)
         status = recovery_segments(recovery);
     }
     if (status == STATUS_OK) {
-        status = recovery_rebuild_epochs(recovery);
+        status = recovery_set_bounds(recovery);
     }
     if (status == STATUS_OK) {
-        status = recovery_set_bounds(recovery);
+        status = recovery_fit_epochs(recovery);
     }
     if (status == STATUS_OK) {
         status = recovery_producers(recovery);
