@@ -259,17 +259,22 @@ static bool is_done(void *context)
     return ((const struct client *)context)->done;
 }
 
-void client_open(struct client *client, struct cluster *cluster, int index)
+void client_open_as(struct client *client, struct cluster *cluster, int index, const char *client_id)
 {
     *client = (struct client){.cluster = cluster};
     client->rpc = rpc_client_open(cluster->env,
                                   &(struct rpc_client_options){.host = "127.0.0.1",
                                                                .port = cluster->options[index].listeners[0].port,
-                                                               .client_id = "test",
+                                                               .client_id = client_id,
                                                                .connect_timeout_ms = 5000,
                                                                .response_size_max = 64 << 20},
                                   &CLIENT_HANDLER, client);
     cluster_until(cluster, is_open, client);
+}
+
+void client_open(struct client *client, struct cluster *cluster, int index)
+{
+    client_open_as(client, cluster, index, "test");
 }
 
 void client_close(struct client *client)

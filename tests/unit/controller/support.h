@@ -65,6 +65,7 @@ struct client {
 
 /* Connects to controller `index`. */
 void client_open(struct client *client, struct cluster *cluster, int index);
+void client_open_as(struct client *client, struct cluster *cluster, int index, const char *client_id);
 void client_close(struct client *client);
 /* Sends and waits; the response lives until the next call. Fails the test if there is no answer. */
 void *client_call(struct client *client, int16_t key, int16_t version, const void *request);
