@@ -179,8 +179,8 @@ static bool take_list(const char *text, uint16_t port, const char *from, struct 
  * other, because the two must be of one cluster. */
 static bool find_servers(struct cli *cli)
 {
-    const char *nodes = arguments_value(&cli->arguments, "bootstrap");
-    const char *controllers = arguments_value(&cli->arguments, "controllers");
+    const char *nodes = arguments_global(&cli->arguments, "bootstrap");
+    const char *controllers = arguments_global(&cli->arguments, "controllers");
     char *copies[2] = {NULL, NULL};
     bool ok = true;
 
@@ -220,7 +220,7 @@ static bool find_servers(struct cli *cli)
 /* Options that every command has. consume and produce have an -o and -t of their own, so the format is asked by name. */
 static bool take_globals(struct cli *cli)
 {
-    const char *output = arguments_value(&cli->arguments, "output");
+    const char *output = arguments_global(&cli->arguments, "output");
     int64_t seconds;
 
     if (output != NULL && strcmp(output, "json") != 0 && strcmp(output, "table") != 0) {

@@ -2,6 +2,9 @@
 #include "cli/cluster.h"
 
 #include "common/base/memory.h"
+#include "common/wire/error.h"
+
+#include <stdio.h>
 
 const struct describe_cluster_response *cluster_describe(struct server *server, int8_t endpoint_type,
                                                          struct reply *reply)
@@ -18,6 +21,26 @@ const struct describe_cluster_response *cluster_describe(struct server *server, 
     }
     return server_call(server, API_DESCRIBE_CLUSTER, VERSION_ANY, &request, reply) == STATUS_OK ? reply_body(reply)
                                                                                                : NULL;
+}
+
+const struct describe_cluster_response *cluster_nodes_or_complain(struct server *server, const char *what,
+                                                                  struct reply *reply)
+{
+    const struct describe_cluster_response *body = cluster_describe(server, CLUSTER_NODES, reply);
+    char text[128];
+
+    if (body == NULL && server_version(server, API_DESCRIBE_CLUSTER) < 0 && server->state == SERVER_OPEN) {
+        cli_error("cannot %s: %s does not offer DescribeCluster", what, server->name);
+        cli_hint("see what it offers: millrace api %s", server->name);
+    } else if (body == NULL) {
+        cli_error("cannot %s: %s: %s", what, server->name, status_text(reply->call.status));
+        cli_hint("a longer --timeout may help; millrace status tells more");
+    } else if (body->error_code != ERROR_NONE) {
+        snprintf(text, sizeof(text), "cannot %s", what);
+        cli_server_error(text, server->name, body->error_code, body->error_message);
+        body = NULL;
+    }
+    return body;
 }
 
 const struct metadata_response *cluster_topics(struct server *server, const char *const *names, int count,

@@ -13,6 +13,10 @@ const struct describe_cluster_response *cluster_describe(struct server *server, 
 #define CLUSTER_NODES 1
 #define CLUSTER_CONTROLLERS 2
 
+/* The nodes, or NULL after an error line "cannot WHAT: ...". */
+const struct describe_cluster_response *cluster_nodes_or_complain(struct server *server, const char *what,
+                                                                  struct reply *reply);
+
 /* Asks for topics: `names` (count of them) or, if NULL, all. As above. */
 const struct metadata_response *cluster_topics(struct server *server, const char *const *names, int count,
                                                struct reply *reply);

@@ -77,15 +77,10 @@ int node_ls_command(struct cli *cli)
     if (server == NULL) {
         return EXIT_FAILED;
     }
-    const struct describe_cluster_response *body = cluster_describe(server, CLUSTER_NODES, &cluster_reply);
+    const struct describe_cluster_response *body = cluster_nodes_or_complain(server, "list nodes", &cluster_reply);
     const struct metadata_response *topics = cluster_topics(server, NULL, 0, &topics_reply);
 
-    if (body == NULL) {
-        cli_error("cannot list nodes: %s: %s", server->name, status_text(cluster_reply.call.status));
-        cli_hint("see what it offers: millrace api %s", server->name);
-    } else if (body->error_code != ERROR_NONE) {
-        cli_server_error("cannot list nodes", server->name, body->error_code, body->error_message);
-    } else {
+    if (body != NULL) {
         code = EXIT_DONE;
         table_init(&table, "ID> ADDRESS STATE LEADS> HOLDS> RACK");
         if (cli->json) {
@@ -338,11 +333,9 @@ int disk_command(struct cli *cli)
     if (server == NULL) {
         return EXIT_FAILED;
     }
-    const struct describe_cluster_response *body = cluster_describe(server, CLUSTER_NODES, &reply);
+    const struct describe_cluster_response *body = cluster_nodes_or_complain(server, "list nodes", &reply);
 
-    if (body == NULL || body->error_code != ERROR_NONE) {
-        cli_error("cannot list nodes: %s: %s", server->name, status_text(reply.call.status));
-        cli_hint("see what it offers: millrace api %s", server->name);
+    if (body == NULL) {
         reply_deinit(&reply);
         return EXIT_FAILED;
     }

@@ -369,3 +369,17 @@ bool arguments_has(const struct arguments *arguments, const char *name)
 {
     return arguments_value(arguments, name) != NULL;
 }
+
+const char *arguments_global(const struct arguments *arguments, const char *name)
+{
+    const struct option *option = option_named(global_options, name, strlen(name));
+    const char *last = NULL;
+
+    ASSERT(option != NULL);
+    for (size_t i = 0; i < arguments->option_count; i++) {
+        if (arguments->options[i].option == option) {
+            last = arguments->options[i].value;
+        }
+    }
+    return last;
+}

@@ -68,6 +68,8 @@ void arguments_deinit(struct arguments *arguments);
 bool arguments_has(const struct arguments *arguments, const char *name);
 /* The last value given for it, or NULL. */
 const char *arguments_value(const struct arguments *arguments, const char *name);
+/* The same for a global option, even if the command has one of the same name. */
+const char *arguments_global(const struct arguments *arguments, const char *name);
 /* All values given for it, in order: start with *at = 0, ends with NULL. */
 const char *arguments_next(const struct arguments *arguments, const char *name, size_t *at);
 
