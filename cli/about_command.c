@@ -68,7 +68,7 @@ int explain_command(struct cli *cli)
         return EXIT_DONE;
     }
     buffer_append_format(&cli->text, "%s (%d), %s\n  meaning     %s\n  what to do  %s\n", kafka_error_name(code), code,
-                         kafka_error_retriable(code) ? "clients may try again by themselves" : "trying again does not help",
+                         kafka_error_retriable(code) ? "clients may try again" : "trying again does not help",
                          advice->meaning, advice->advice);
     return cli_print(buffer_bytes(&cli->text)) ? EXIT_DONE : EXIT_FAILED;
 }

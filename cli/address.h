@@ -1,5 +1,5 @@
-/* host:port lists, and where a command finds its servers: options, then environment, then the profile of a local cluster,
- * then localhost. */
+/* host:port lists, and where a command finds its servers: options, then environment, then the profile of a local
+ * cluster, then localhost. */
 #ifndef CLI_ADDRESS_H
 #define CLI_ADDRESS_H
 
@@ -22,8 +22,8 @@ struct address_list {
     size_t count;
 };
 
-/* "host", "host:port", "[::1]:port", separated by commas, blanks around them ignored. STATUS_INVALID: not such a list or empty;
- * STATUS_FULL: more than ADDRESSES_MAX. */
+/* "host", "host:port", "[::1]:port", separated by commas, blanks around them ignored. STATUS_INVALID: not such a list
+ * or empty; STATUS_FULL: more than ADDRESSES_MAX. */
 MUST_USE enum status address_list_parse(struct string text, uint16_t port_default, struct address_list *list);
 /* Returns `text`. */
 char *address_print(const struct address *address, char text[ADDRESS_TEXT_MAX]);

@@ -1,4 +1,5 @@
-/* What Kafka's error codes mean and what a person can do about them. Names and retriability are common/wire/error.h's. */
+/* What Kafka's error codes mean and what a person can do about them. Names and retriability are
+ * common/wire/error.h's. */
 #ifndef CLI_ADVICE_H
 #define CLI_ADVICE_H
 

@@ -175,8 +175,8 @@ static bool take_list(const char *text, uint16_t port, const char *from, struct 
     return false;
 }
 
-/* Options before environment before profile before localhost; a source that names one kind of server alone says nothing of the
- * other, because the two must be of one cluster. */
+/* Options before environment before profile before localhost; a source that names one kind of server alone says nothing
+ * of the other, because the two must be of one cluster. */
 static bool find_servers(struct cli *cli)
 {
     const char *nodes = arguments_global(&cli->arguments, "bootstrap");
@@ -217,7 +217,8 @@ static bool find_servers(struct cli *cli)
     return ok;
 }
 
-/* Options that every command has. consume and produce have an -o and -t of their own, so the format is asked by name. */
+/* Options that every command has. consume and produce have an -o and -t of their own, so the format is asked by
+ * name. */
 static bool take_globals(struct cli *cli)
 {
     const char *output = arguments_global(&cli->arguments, "output");

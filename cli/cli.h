@@ -1,7 +1,8 @@
 /* What every command has at hand: its parsed command line, where servers are, how to print results and errors.
  *
- * Results go to standard output, in one piece at the end where they are tables or JSON; everything else goes to standard
- * error. An error says what failed, where, why, and what to do. There are no colours, so NO_COLOR needs no care. */
+ * Results go to standard output, in one piece at the end where they are tables or JSON; everything else goes to
+ * standard error. An error says what failed, where, why, and what to do. There are no colours, so NO_COLOR needs no
+ * care. */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 

@@ -6,8 +6,8 @@
 #include "wire/describe_cluster.h"
 #include "wire/metadata.h"
 
-/* Asks `server` who is in the cluster. endpoint_type: 1 nodes (fenced ones included where that can be asked), 2 controllers.
- * The reply is for reply_deinit in any case; the body is NULL if there is none, and nothing is printed. */
+/* Asks `server` who is in the cluster. endpoint_type: 1 nodes (fenced ones included where that can be asked), 2
+ * controllers. The reply is for reply_deinit in any case; the body is NULL if there is none, and nothing is printed. */
 const struct describe_cluster_response *cluster_describe(struct server *server, int8_t endpoint_type,
                                                          struct reply *reply);
 #define CLUSTER_NODES 1

@@ -194,7 +194,8 @@ static void print_quorum(struct cli *cli, const struct describe_quorum_response_
     }
     quorum_rows(cli, quorum, &table);
     cli_table_end(cli, &table);
-    buffer_append_format(&cli->text, "\nLeader %d since epoch %d, committed up to offset %" PRId64 "\n", quorum->leader_id,
+    buffer_append_format(&cli->text, "\nLeader %d since epoch %d, committed up to offset %" PRId64 "\n",
+                         quorum->leader_id,
                          quorum->leader_epoch, quorum->high_watermark);
     (void)cli_print(buffer_bytes(&cli->text));
 }

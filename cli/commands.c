@@ -139,7 +139,8 @@ static const struct example produce_examples[] = {
 };
 
 static const struct option consume_options[] = {
-    {"from", 'o', "POSITION", "beginning (default), end, 123, -123 (before the end), s@MS or s@-1h (time); e@MS: stop there"},
+    {"from", 'o', "POSITION",
+     "beginning (default), end, 123, -123 (before the end), s@MS or s@-1h (time); e@MS: stop there"},
     {"partition", 'p', "N", "only this one; may be repeated"},
     {"count", 'c', "N", "stop after so many records"},
     {"exit", 'e', NULL, "stop at the end instead of waiting for more"},
@@ -226,7 +227,8 @@ const struct command command_table[] = {
     {"quorum", "", 0, 0, "The controllers: who leads, how far each has got", NULL, NULL, NULL, quorum_command},
     {"node ls", "", 0, 0, "List storage nodes", NULL, NULL, NULL, node_ls_command},
     {"disk", "", 0, 0, "Log directories of all nodes: state, sizes, free space", NULL, NULL, NULL, disk_command},
-    {"config get", "topic NAME | node ID | cluster [KEY...]", 1, ARGUMENTS_ANY, "Show settings and where they come from",
+    {"config get", "topic NAME | node ID | cluster [KEY...]", 1, ARGUMENTS_ANY,
+     "Show settings and where they come from",
      NULL, config_get_options, config_get_examples, config_get_command},
     {"config set", "topic NAME | node ID | cluster KEY=VALUE...", 2, ARGUMENTS_ANY, "Change settings", NULL,
      change_options, config_set_examples, config_set_command},

@@ -49,7 +49,8 @@ static bool take_resource(const struct cli *cli, struct resource *resource)
     return true;
 }
 
-/* A node's own values are known to itself; everything else may be asked where administration goes. NULL after an error line. */
+/* A node's own values are known to itself; everything else may be asked where administration goes. NULL after an error
+ * line. */
 static struct server *config_server(struct session *session, const struct resource *resource)
 {
     struct server *server = NULL;
@@ -167,9 +168,11 @@ int config_get_command(struct cli *cli)
             print_configs(cli, &body->results[0]);
             code = EXIT_DONE;
         } else {
+            const bool told = body->results_count == 1;
+
             cli_server_error("cannot read settings", server->name,
-                             body->results_count == 1 ? body->results[0].error_code : (int16_t)ERROR_UNKNOWN_SERVER_ERROR,
-                             body->results_count == 1 ? body->results[0].error_message : STRING_NULL);
+                             told ? body->results[0].error_code : (int16_t)ERROR_UNKNOWN_SERVER_ERROR,
+                             told ? body->results[0].error_message : STRING_NULL);
         }
     }
     reply_deinit(&reply);
@@ -200,7 +203,8 @@ static int alter(struct cli *cli, const struct resource *resource,
     altered.resource_name = string_of(resource->name);
     altered.configs = configs;
     altered.configs_count = count;
-    if (server_call_or_complain(server, "change settings", API_INCREMENTAL_ALTER_CONFIGS, &request, &reply) == STATUS_OK) {
+    if (server_call_or_complain(server, "change settings", API_INCREMENTAL_ALTER_CONFIGS, &request,
+                                &reply) == STATUS_OK) {
         const struct incremental_alter_configs_response *body = reply_body(&reply);
         const int16_t error =
             body->responses_count == 1 ? body->responses[0].error_code : (int16_t)ERROR_UNKNOWN_SERVER_ERROR;
@@ -213,7 +217,8 @@ static int alter(struct cli *cli, const struct resource *resource,
             json_member_number(cli_json_begin(cli), "changed", count);
             cli_json_end(cli);
         } else {
-            cli_note("%d setting%s %s", count, count == 1 ? "" : "s", request.validate_only ? "can be changed" : "changed");
+            cli_note("%d setting%s %s", count, count == 1 ? "" : "s",
+                     request.validate_only ? "can be changed" : "changed");
         }
     }
     reply_deinit(&reply);

@@ -72,8 +72,8 @@ static bool take_format(const struct cli *cli, struct consume *consume)
     }
     if (format_compile(&consume->format, text, &error_at) != STATUS_OK) {
         cli_error("--format: \"%s\" is not understood from \"%s\" on", text, text + error_at);
-        cli_hint("%%s value, %%S its size, %%k key, %%K its size, %%t topic, %%p partition, %%o offset, %%T time, %%h headers, "
-                 "%%%%, \\n \\t \\xNN");
+        cli_hint("%%s value, %%S its size, %%k key, %%K its size, %%t topic, %%p partition, %%o offset, %%T time, "
+                 "%%h headers, %%%%, \\n \\t \\xNN");
         return false;
     }
     consume->format.null_word = arguments_has(&cli->arguments, "null");
@@ -117,14 +117,16 @@ struct offset_lists {
     int64_t *other;
 };
 
-static bool ask_offsets(struct consume *consume, const struct offset_lists *lists, int64_t timestamp_ms, int64_t *offsets)
+static bool ask_offsets(struct consume *consume, const struct offset_lists *lists, int64_t timestamp_ms,
+                        int64_t *offsets)
 {
     return offsets_list(consume->session, &consume->routes, lists->indexes, consume->partition_count, timestamp_ms,
                         consume->properties.read_committed, offsets);
 }
 
 /* Where a time, or the lack of records from it on, puts us. */
-static bool time_offsets(struct consume *consume, const struct offset_lists *lists, int64_t timestamp_ms, int64_t *offsets,
+static bool time_offsets(struct consume *consume, const struct offset_lists *lists, int64_t timestamp_ms,
+                         int64_t *offsets,
                          int64_t *scratch)
 {
     if (!ask_offsets(consume, lists, timestamp_ms, offsets) || !ask_offsets(consume, lists, OFFSETS_END, scratch)) {

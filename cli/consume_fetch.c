@@ -81,7 +81,8 @@ static void complain_range(struct consume *consume, struct consume_partition *pa
         partition->offset = log_start;
         return;
     }
-    cli_error("cannot read %.*s-%d from offset %" PRId64 ": OFFSET_OUT_OF_RANGE (1): its log begins at %" PRId64 ", says %s",
+    cli_error("cannot read %.*s-%d from offset %" PRId64 ": OFFSET_OUT_OF_RANGE (1): its log begins at %" PRId64
+              ", says %s",
               STRING_ARGS(consume->routes.topic), partition->index, partition->offset, log_start, where);
     cli_hint("start elsewhere: --from beginning, end, or -10");
     consume->failed = true;
@@ -112,7 +113,7 @@ static void complain_damage(struct fetch_call *fetch, const struct consume_parti
 
     cli_error("the batch at offset %" PRId64 " of %.*s-%d is damaged: %s, sent by %s", partition->offset,
               STRING_ARGS(consume->routes.topic), partition->index, status_text(status), fetch->server->name);
-    cli_hint("check the files of the partition on that node: millrace log verify; to read on behind it: --from %" PRId64,
+    cli_hint("check the files of the partition on that node: millrace log verify; read on behind it: --from %" PRId64,
              partition->offset + 1);
     consume->failed = true;
 }
@@ -123,7 +124,8 @@ static void partition_fetched(struct fetch_call *fetch, struct consume_partition
     struct consume *consume = fetch->consume;
     const bool committed = consume->properties.read_committed && answer->last_stable_offset >= 0;
     const struct bytes records = {answer->records.data, answer->records.size};
-    const size_t aborted_count = answer->aborted_transactions_count > 0 ? (size_t)answer->aborted_transactions_count : 0;
+    const size_t aborted_count =
+        answer->aborted_transactions_count > 0 ? (size_t)answer->aborted_transactions_count : 0;
     struct aborted_transaction *aborted = NULL;
     struct consumer_limits limits = {.check_crcs = consume->properties.check_crcs,
                                      .offset_stop = partition->offset_stop};
@@ -221,7 +223,8 @@ static void send_fetch(struct consume *consume, int32_t leader_id, struct server
     struct fetch_request request;
     struct fetch_request_topics topic;
     struct fetch_call *fetch = memory_alloc_zero(1, sizeof(*fetch));
-    const uint32_t timeout_ms = (uint32_t)(consume->properties.request_timeout_ms + consume->properties.fetch_max_wait_ms);
+    const uint32_t timeout_ms =
+        (uint32_t)consume->properties.request_timeout_ms + (uint32_t)consume->properties.fetch_max_wait_ms;
 
     fetch_request_init(&request);
     fetch_request_topics_init(&topic);

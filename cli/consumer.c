@@ -1,5 +1,5 @@
-/* See consumer.h. Aborted transactions (KIP-98): the leader names producer and first offset; from there on the producer's
- * transactional batches are skipped until its abort marker. */
+/* See consumer.h. Aborted transactions (KIP-98): the leader names producer and first offset; from there on the
+ * producer's transactional batches are skipped until its abort marker. */
 #include "cli/consumer.h"
 
 #include "common/base/endian.h"
@@ -159,5 +159,8 @@ enum status consumer_read(struct consumer *consumer, struct bytes records, const
             *offset = batch_last_offset(&header) + 1;
         }
     }
-    return verdict == CONSUMER_ENOUGH || status == STATUS_END || status == STATUS_TRUNCATED ? STATUS_OK : STATUS_CORRUPT;
+    if (verdict == CONSUMER_ENOUGH || status == STATUS_END || status == STATUS_TRUNCATED) {
+        return STATUS_OK;
+    }
+    return STATUS_CORRUPT;
 }

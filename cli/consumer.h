@@ -1,5 +1,5 @@
-/* What a consumer makes of fetched bytes: whole batches are checked and opened, control batches, aborted transactions and
- * records before the wanted offset are left out. No network. */
+/* What a consumer makes of fetched bytes: whole batches are checked and opened, control batches, aborted transactions
+ * and records before the wanted offset are left out. No network. */
 #ifndef CLI_CONSUMER_H
 #define CLI_CONSUMER_H
 
@@ -38,7 +38,8 @@ void consumer_init(struct consumer *consumer);
 void consumer_deinit(struct consumer *consumer);
 /* Reads the fetched `records` from *offset on and moves it behind what was read. A batch cut at the end is left for the
  * next fetch. CORRUPT: the batch at *offset is damaged; TOO_LARGE: it is larger decompressed than we accept. */
-MUST_USE enum status consumer_read(struct consumer *consumer, struct bytes records, const struct consumer_limits *limits,
+MUST_USE enum status consumer_read(struct consumer *consumer, struct bytes records,
+                                   const struct consumer_limits *limits,
                                    int64_t *offset, consumer_emit emit, void *context);
 
 #endif

@@ -82,7 +82,8 @@ enum status dev_cluster_plan(struct dev_cluster *cluster, const struct dev_layou
 
     cluster->member_count = 0;
     for (int i = 0; i < layout->controllers && status == STATUS_OK; i++) {
-        status = plan_member(cluster, DEV_CONTROLLER, i + 1, layout->port + 1u + (uint32_t)i * PORT_STEP, busy, context);
+        status = plan_member(cluster, DEV_CONTROLLER, i + 1, layout->port + 1u + (uint32_t)i * PORT_STEP, busy,
+                             context);
     }
     for (int i = 0; i < layout->nodes && status == STATUS_OK; i++) {
         status = plan_member(cluster, DEV_NODE, i + 1, layout->port + (uint32_t)i * PORT_STEP, busy, context);
@@ -122,7 +123,8 @@ enum status dev_cluster_parse(struct string text, struct dev_cluster *cluster)
             if (port.data == NULL) {
                 break;
             }
-            snprintf(text_of_port, sizeof(text_of_port), "localhost:%.*s", port.size < 8 ? (int)port.size : 8, port.data);
+            snprintf(text_of_port, sizeof(text_of_port), "localhost:%.*s", port.size < 8 ? (int)port.size : 8,
+                     port.data);
             if (address_list_parse(string_of(text_of_port), 0, &address) != STATUS_OK) {
                 return STATUS_CORRUPT;
             }

@@ -46,8 +46,8 @@ struct dev_layout {
     int nodes;
     uint16_t port; /* of the first node; controllers start one above */
 };
-/* Chooses members and ports: steps of 1000 from the layout's port, a busy one gives way to the next free one. `busy` tells
- * whether a port is taken. STATUS_FULL: too many members, or no port is left. */
+/* Chooses members and ports: steps of 1000 from the layout's port, a busy one gives way to the next free one. `busy`
+ * tells whether a port is taken. STATUS_FULL: too many members, or no port is left. */
 MUST_USE enum status dev_cluster_plan(struct dev_cluster *cluster, const struct dev_layout *layout,
                                       bool (*busy)(void *context, uint16_t port), void *context);
 /* True if something listens on the port of localhost or it cannot be bound. */

@@ -1,128 +1,42 @@
-/* millrace dev: a local cluster of plain processes. See dev_cluster.h for its files and dev_process.h for how a process is
- * found again.
+/* millrace dev: a local cluster of plain processes. See dev_cluster.h for its files and dev_process.h for how a process
+ * is found again.
  *
- *     up       plan (first time) -> write properties -> start what does not run -> wait until every node lists all nodes
+ *     up       plan (first time) -> write properties -> start what does not run -> wait until all nodes are listed
  *     restart  SIGTERM, wait, start, wait until the node is back
  *     kill     SIGKILL, as a power cut would                     down  SIGTERM to all, wait, report */
 #include "cli/commands.h"
-#include "cli/dev_cluster.h"
-#include "cli/session.h"
-#include "common/base/memory.h"
-#include "common/env/disk.h"
-#include "common/wire/error.h"
-#include "wire/describe_cluster.h"
+#include "cli/dev_control.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define DIRECTORY_DEFAULT ".local"
-#define READY_POLL_MS 50
-#define STOP_TIMEOUT_MS 30000
 #define KILL_TIMEOUT_MS 5000
-#define LOG_LINES_DEFAULT 20
-#define STATE_SIZE_MAX 65536
-
-static bool make_directory(const char *path)
-{
-    if (mkdir(path, 0755) == 0 || errno == EEXIST) {
-        return true;
-    }
-    cli_error("cannot make the directory %s: %s", path, strerror(errno));
-    cli_hint("choose another one with --dir");
-    return false;
-}
-
-static bool write_text(const char *path, struct bytes text)
-{
-    FILE *file = fopen(path, "we");
-
-    if (file != NULL && fwrite(text.data, 1, text.size, file) == text.size) {
-        if (fclose(file) == 0) {
-            return true;
-        }
-        file = NULL;
-    }
-    cli_error("cannot write %s: %s", path, strerror(errno));
-    cli_hint("check free space and rights of the directory");
-    if (file != NULL) {
-        (void)fclose(file);
-    }
-    return false;
-}
 
 /* Sets cluster->directory; false after an error line. */
 static bool find_directory(const struct cli *cli, struct dev_cluster *cluster, bool make)
 {
     const char *path = arguments_value(&cli->arguments, "dir");
-    char *absolute;
+    char absolute[PATH_MAX];
 
     path = path != NULL ? path : DIRECTORY_DEFAULT;
-    if (make && !make_directory(path)) {
+    if (make && !dev_make_directory(path)) {
         return false;
     }
-    absolute = realpath(path, NULL);
     /* Room for the longest name below it. */
-    if (absolute == NULL || strlen(absolute) > DEV_PATH_MAX - 64) {
+    if (realpath(path, absolute) == NULL || strlen(absolute) > DEV_PATH_MAX - 64) {
         cli_error("no local cluster in %s", path);
         cli_hint("start one: millrace dev up; or name its directory with --dir");
-        free(absolute);
         return false;
     }
     memcpy(cluster->directory, absolute, strlen(absolute) + 1);
-    free(absolute);
     return true;
-}
-
-static int lock_directory(const struct dev_cluster *cluster)
-{
-    char path[DEV_PATH_MAX + 8];
-
-    snprintf(path, sizeof(path), "%s/lock", cluster->directory);
-    const int descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-
-    if (descriptor < 0 || flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
-        cli_error("cannot lock %s: %s", path, strerror(errno));
-        cli_hint("another millrace dev command is at work there; wait for it");
-        if (descriptor >= 0) {
-            close(descriptor);
-        }
-        return -1;
-    }
-    return descriptor;
-}
-
-/* Reads the state file. NOT_FOUND without an error line; else says what is wrong. */
-static enum status load_cluster(struct dev_cluster *cluster)
-{
-    char path[DEV_PATH_MAX + 16];
-    char *text;
-
-    snprintf(path, sizeof(path), "%s/cluster", cluster->directory);
-    FILE *file = fopen(path, "re");
-
-    if (file == NULL) {
-        return STATUS_NOT_FOUND;
-    }
-    text = memory_alloc(STATE_SIZE_MAX);
-    const size_t size = fread(text, 1, STATE_SIZE_MAX, file);
-
-    (void)fclose(file);
-    const enum status status = dev_cluster_parse((struct string){text, size}, cluster);
-
-    memory_free(text);
-    if (status != STATUS_OK) {
-        cli_error("%s is damaged", path);
-        cli_hint("stop the processes by hand and remove the directory");
-    }
-    return status;
 }
 
 /* For commands that need a cluster that exists. */
@@ -131,7 +45,7 @@ static bool open_cluster(const struct cli *cli, struct dev_cluster *cluster)
     if (!find_directory(cli, cluster, false)) {
         return false;
     }
-    const enum status status = load_cluster(cluster);
+    const enum status status = dev_cluster_load(cluster);
 
     if (status == STATUS_NOT_FOUND) {
         cli_error("no local cluster in %s", cluster->directory);
@@ -140,188 +54,13 @@ static bool open_cluster(const struct cli *cli, struct dev_cluster *cluster)
     return status == STATUS_OK;
 }
 
-/* Whether `path` is a program; false after an error line. */
-static bool find_program(enum dev_role role, char path[DEV_PATH_MAX])
-{
-    const ssize_t size = readlink("/proc/self/exe", path, DEV_PATH_MAX - 64);
-    char *slash;
-
-    if (size > 0) {
-        path[size] = '\0';
-        slash = strrchr(path, '/');
-        snprintf(slash + 1, 32, "millrace-%s", dev_role_name(role));
-        if (access(path, X_OK) == 0) {
-            return true;
-        }
-    }
-    cli_error("there is no program millrace-%s beside this one (%s)", dev_role_name(role), path);
-    cli_hint("build it: ninja millrace-%s", dev_role_name(role));
-    return false;
-}
-
-/* Prints the last `lines` of a file, each behind `prefix`. */
-static void print_tail(const char *path, const char *prefix, int64_t lines, FILE *out)
-{
-    FILE *file = fopen(path, "re");
-    char *line = NULL;
-    size_t capacity = 0;
-    int64_t count = 0;
-
-    if (file == NULL) {
-        return;
-    }
-    while (getline(&line, &capacity, file) > 0) {
-        count++;
-    }
-    rewind(file);
-    for (int64_t skip = count - lines; getline(&line, &capacity, file) > 0; skip--) {
-        if (skip <= 0) {
-            fprintf(out, "%s%s", prefix, line);
-        }
-    }
-    free(line);
-    (void)fclose(file);
-}
-
-static bool start_member(const struct dev_cluster *cluster, const struct dev_member *member)
-{
-    char program[DEV_PATH_MAX];
-    char config[DEV_PATH_MAX];
-    char log[DEV_PATH_MAX];
-    char pid_path[DEV_PATH_MAX];
-    char name[32];
-    struct process_id id;
-    int failed;
-
-    dev_member_name(member, name);
-    if (!find_program(member->role, program)) {
-        return false;
-    }
-    if (dev_port_busy(NULL, member->port)) {
-        cli_error("cannot start %s: port %u is taken", name, member->port);
-        cli_hint("find who listens there: ss -ltnp 'sport = :%u'", member->port);
-        return false;
-    }
-    dev_member_path(cluster, member, ".properties", config);
-    dev_member_path(cluster, member, ".log", log);
-    dev_member_path(cluster, member, ".pid", pid_path);
-    char option[] = "--config";
-    char *argv[] = {program, option, config, NULL};
-    enum status status = process_start(program, argv, log, &id, &failed);
-
-    if (status == STATUS_OK) {
-        status = process_file_write(pid_path, id);
-    }
-    if (status != STATUS_OK) {
-        cli_error("cannot start %s: %s", name, failed != 0 ? strerror(failed) : status_text(status));
-        cli_hint("its log may say more: %s", log);
-        print_tail(log, "    ", LOG_LINES_DEFAULT, stderr);
-    }
-    return status == STATUS_OK;
-}
-
-/* Members that were started and run no more: says so with the end of their logs. */
-static bool all_alive(const struct dev_cluster *cluster, const bool *expected)
-{
-    bool alive = true;
-
-    for (size_t i = 0; i < cluster->member_count; i++) {
-        const struct dev_member *member = &cluster->members[i];
-        struct process_id id;
-        char log[DEV_PATH_MAX];
-        char name[32];
-
-        if (!expected[i] || dev_member_process(cluster, member, &id)) {
-            continue;
-        }
-        alive = false;
-        dev_member_path(cluster, member, ".log", log);
-        cli_error("%s has ended; the last lines of %s:", dev_member_name(member, name), log);
-        print_tail(log, "    ", LOG_LINES_DEFAULT, stderr);
-        cli_hint("correct the cause, then: millrace dev up");
-    }
-    return alive;
-}
-
-/* How many nodes `member`, a node, lists as alive; -1 if it does not answer yet. */
-static int nodes_seen(struct session *session, const struct dev_member *member)
-{
-    const struct address address = {.host = "localhost", .port = member->port};
-    struct server *server = server_at(session, &address);
-    struct describe_cluster_request request;
-    struct reply reply;
-    int seen = -1;
-
-    if (!server_wait(server, 1000)) {
-        return -1;
-    }
-    describe_cluster_request_init(&request);
-    if (server_call(server, API_DESCRIBE_CLUSTER, VERSION_ANY, &request, &reply) == STATUS_OK) {
-        const struct describe_cluster_response *body = reply_body(&reply);
-
-        /* Without include_fenced_brokers only nodes that serve are listed. */
-        seen = body->error_code == ERROR_NONE ? body->brokers_count : -1;
-    }
-    reply_deinit(&reply);
-    return seen;
-}
-
-static uint64_t monotonic_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-/* Waits until every expected node lists as many nodes as are expected. */
-static bool wait_ready(struct cli *cli, const struct dev_cluster *cluster, const bool *expected)
-{
-    struct session *session = cli_session(cli);
-    const uint64_t deadline = monotonic_ms() + cli->timeout_ms;
-    char name[32] = "";
-    int seen = -1;
-
-    if (session == NULL) {
-        return false;
-    }
-    for (;;) {
-        int wanted = 0;
-        bool ready = true;
-
-        for (size_t i = 0; i < cluster->member_count; i++) {
-            wanted += expected[i] && cluster->members[i].role == DEV_NODE;
-        }
-        for (size_t i = 0; i < cluster->member_count && ready; i++) {
-            if (expected[i] && cluster->members[i].role == DEV_NODE) {
-                seen = nodes_seen(session, &cluster->members[i]);
-                ready = seen >= wanted;
-                dev_member_name(&cluster->members[i], name);
-            }
-        }
-        if (ready) {
-            return true;
-        }
-        if (!all_alive(cluster, expected)) {
-            return false;
-        }
-        if (monotonic_ms() > deadline) {
-            cli_error("the cluster is not ready after %u s: %s %s", cli->timeout_ms / 1000, name,
-                      seen < 0 ? "does not answer" : "does not list all nodes yet");
-            cli_hint("look into the logs: millrace dev logs; or wait longer: --timeout");
-            return false;
-        }
-        session_sleep(session, READY_POLL_MS);
-    }
-}
-
 static uint64_t random_u64(void *context)
 {
     uint64_t value = 0;
 
     (void)context;
     if (getentropy(&value, sizeof(value)) != 0) {
-        value = monotonic_ms();
+        value = dev_now_ms();
     }
     return value;
 }
@@ -362,7 +101,7 @@ static bool write_members(const struct cli *cli, const struct dev_cluster *clust
                               (struct string){(const char *)extra[member->role].data, extra[member->role].size}, &text);
         dev_member_path(cluster, member, ".properties", path);
         snprintf(data, sizeof(data), "%s/data/%s-%d", cluster->directory, dev_role_name(member->role), member->id);
-        ok = write_text(path, buffer_bytes(&text)) && make_directory(data);
+        ok = dev_write_text(path, buffer_bytes(&text)) && dev_make_directory(data);
     }
     buffer_deinit(&text);
     buffer_deinit(&extra[DEV_CONTROLLER]);
@@ -379,10 +118,10 @@ static bool write_state(const struct cli *cli, const struct dev_cluster *cluster
 
     buffer_init(&text);
     snprintf(path, sizeof(path), "%s/data", cluster->directory);
-    ok = make_directory(path) && write_members(cli, cluster);
+    ok = dev_make_directory(path) && write_members(cli, cluster);
     dev_cluster_format(cluster, &text);
     snprintf(path, sizeof(path), "%s/cluster", cluster->directory);
-    ok = ok && write_text(path, buffer_bytes(&text));
+    ok = ok && dev_write_text(path, buffer_bytes(&text));
     buffer_clear(&text);
     buffer_append_format(&text, "# Written by millrace dev up.\nbootstrap=");
     dev_cluster_addresses(cluster, DEV_NODE, &text);
@@ -390,7 +129,7 @@ static bool write_state(const struct cli *cli, const struct dev_cluster *cluster
     dev_cluster_addresses(cluster, DEV_CONTROLLER, &text);
     buffer_append_format(&text, "\n");
     snprintf(path, sizeof(path), "%s/profile", cluster->directory);
-    ok = ok && write_text(path, buffer_bytes(&text));
+    ok = ok && dev_write_text(path, buffer_bytes(&text));
     buffer_deinit(&text);
     return ok;
 }
@@ -484,7 +223,7 @@ static bool start_all(const struct dev_cluster *cluster)
     for (size_t i = 0; i < cluster->member_count; i++) {
         struct process_id id;
 
-        if (!dev_member_process(cluster, &cluster->members[i], &id) && !start_member(cluster, &cluster->members[i])) {
+        if (!dev_member_process(cluster, &cluster->members[i], &id) && !dev_start(cluster, &cluster->members[i])) {
             return false;
         }
     }
@@ -493,7 +232,7 @@ static bool start_all(const struct dev_cluster *cluster)
 
 int dev_up_command(struct cli *cli)
 {
-    const uint64_t began_ms = monotonic_ms();
+    const uint64_t began_ms = dev_now_ms();
     struct dev_cluster cluster;
     bool expected[DEV_MEMBERS_MAX];
     bool ok = false;
@@ -501,12 +240,12 @@ int dev_up_command(struct cli *cli)
     if (!find_directory(cli, &cluster, true)) {
         return EXIT_FAILED;
     }
-    const int lock = lock_directory(&cluster);
+    const int lock = dev_lock(&cluster);
 
     if (lock < 0) {
         return EXIT_FAILED;
     }
-    const enum status status = load_cluster(&cluster);
+    const enum status status = dev_cluster_load(&cluster);
 
     if (status == STATUS_NOT_FOUND) {
         ok = plan_cluster(cli, &cluster);
@@ -515,31 +254,13 @@ int dev_up_command(struct cli *cli)
     }
     if (ok) {
         memset(expected, true, sizeof(expected));
-        ok = start_all(&cluster) && wait_ready(cli, &cluster, expected);
+        ok = start_all(&cluster) && dev_wait_ready(cli, &cluster, expected);
     }
     if (ok) {
-        report_cluster(cli, &cluster, monotonic_ms() - began_ms);
+        report_cluster(cli, &cluster, dev_now_ms() - began_ms);
     }
     close(lock);
     return ok ? EXIT_DONE : EXIT_FAILED;
-}
-
-/* Asks a member to stop and waits; true if it has ended (or never ran). */
-static bool stop_member(const struct dev_cluster *cluster, const struct dev_member *member)
-{
-    struct process_id id;
-    char name[32];
-
-    if (!dev_member_process(cluster, member, &id)) {
-        return true;
-    }
-    if (process_signal(id, SIGTERM) == STATUS_OK && process_wait(id, STOP_TIMEOUT_MS)) {
-        return true;
-    }
-    cli_error("%s (process %d) has not ended %d s after SIGTERM", dev_member_name(member, name), id.pid,
-              STOP_TIMEOUT_MS / 1000);
-    cli_hint("millrace dev kill %s", name);
-    return false;
 }
 
 static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *place)
@@ -586,7 +307,7 @@ int dev_down_command(struct cli *cli)
     if (!open_cluster(cli, &cluster)) {
         return EXIT_FAILED;
     }
-    const int lock = lock_directory(&cluster);
+    const int lock = dev_lock(&cluster);
 
     if (lock < 0) {
         return EXIT_FAILED;
@@ -600,7 +321,7 @@ int dev_down_command(struct cli *cli)
         }
         for (size_t i = 0; i < cluster.member_count; i++) {
             if ((int)cluster.members[i].role == role) {
-                ok = stop_member(&cluster, &cluster.members[i]) && ok;
+                ok = dev_stop(&cluster, &cluster.members[i]) && ok;
             }
         }
     }
@@ -718,7 +439,8 @@ int dev_kill_command(struct cli *cli)
         cli_error("cannot kill %s (process %d)", name, id.pid);
         return EXIT_FAILED;
     }
-    cli_note("%s (process %d) killed; look: millrace status; start it again: millrace dev restart %s", name, id.pid, name);
+    cli_note("%s (process %d) killed; look: millrace status; start it again: millrace dev restart %s", name, id.pid,
+             name);
     return EXIT_DONE;
 }
 
@@ -742,7 +464,7 @@ int dev_restart_command(struct cli *cli)
             return EXIT_USAGE;
         }
     }
-    const int lock = lock_directory(&cluster);
+    const int lock = dev_lock(&cluster);
 
     if (lock < 0) {
         return EXIT_FAILED;
@@ -756,8 +478,8 @@ int dev_restart_command(struct cli *cli)
     for (size_t i = 0; i < cluster.member_count && ok; i++) {
         if (member == NULL || member == &cluster.members[i]) {
             expected[i] = true;
-            ok = stop_member(&cluster, &cluster.members[i]) && start_member(&cluster, &cluster.members[i]) &&
-                 wait_ready(cli, &cluster, expected);
+            ok = dev_stop(&cluster, &cluster.members[i]) && dev_start(&cluster, &cluster.members[i]) &&
+                 dev_wait_ready(cli, &cluster, expected);
         }
     }
     close(lock);
@@ -794,7 +516,7 @@ int dev_logs_command(struct cli *cli)
 
             dev_member_path(&cluster, &cluster.members[i], ".log", log);
             snprintf(prefix, sizeof(prefix), "%s | ", dev_member_name(&cluster.members[i], name));
-            print_tail(log, prefix, lines, stdout);
+            dev_print_tail(log, prefix, lines, stdout);
         }
     }
     return EXIT_DONE;

@@ -13,7 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Field 22; the name in field 2 may hold blanks and brackets, so counting starts behind the last bracket, at field 3. */
+/* Field 22; the name in field 2 may hold blanks and brackets, so counting starts behind the last bracket, at field
+ * 3. */
 #define STAT_FIELD_STARTED 22
 #define WAIT_STEP_MS 10
 
@@ -33,7 +34,10 @@ bool process_stat_parse(const char *text, uint64_t *started, char *state)
         }
         at++;
     }
-    return sscanf(at, "%" SCNu64, started) == 1;
+    char *end;
+
+    *started = strtoull(at, &end, 10);
+    return end != at;
 }
 
 /* False if there is no such process or it has ended. */

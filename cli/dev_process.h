@@ -1,5 +1,5 @@
-/* Processes of a local cluster: started so that they outlive the terminal, found again by a pid file. A pid alone proves
- * nothing, the system gives it to others later; so the file also holds the process's start time, and nothing is
+/* Processes of a local cluster: started so that they outlive the terminal, found again by a pid file. A pid alone
+ * proves nothing, the system gives it to others later; so the file also holds the process's start time, and nothing is
  * signalled whose start time is another. */
 #ifndef CLI_DEV_PROCESS_H
 #define CLI_DEV_PROCESS_H
@@ -16,8 +16,8 @@ struct process_id {
     uint64_t started; /* clock ticks since the system's start: field 22 of /proc/PID/stat */
 };
 
-/* Starts `path` with `argv` (NULL-ended) in a session of its own, its output appended to the file `log`, its input empty.
- * On failure *failed_errno says what fork, open or exec met. */
+/* Starts `path` with `argv` (NULL-ended) in a session of its own, its output appended to the file `log`, its input
+ * empty. On failure *failed_errno says what fork, open or exec met. */
 MUST_USE enum status process_start(const char *path, char *const *argv, const char *log, struct process_id *id,
                                    int *failed_errno);
 /* True if exactly this process runs; a zombie does not. */

@@ -71,7 +71,8 @@ void help_text(const struct command *table, const struct arguments *arguments, s
         buffer_append_format(out, "\nMore: millrace %s COMMAND --help\n", arguments->group);
         return;
     }
-    buffer_append_format(out, "millrace looks after a Millrace (or any Kafka) cluster, writes to it and reads from it.\n\n"
+    buffer_append_format(out,
+                         "millrace looks after a Millrace (or any Kafka) cluster, writes to it and reads from it.\n\n"
                               "Usage: millrace COMMAND [OPTIONS] [ARGUMENTS]\n\nCommands:\n");
     list_text(table, NULL, out);
     buffer_append_format(out, "\nOptions of every command:\n");

@@ -59,7 +59,8 @@ struct json_value {
 };
 
 /* Reads one value that fills all of `input` but white space. Views point into `input` or `arena`. STATUS_INVALID with
- * *error_at, the offset, at the first thing that is not JSON; STATUS_TOO_LARGE if the arena or the depth does not do. */
+ * *error_at, the offset, at the first thing that is not JSON; STATUS_TOO_LARGE if the arena or the depth does not
+ * do. */
 MUST_USE enum status json_read(struct string input, struct arena *arena, struct json_value **value, size_t *error_at);
 /* The last member of this name (as Javascript decides duplicates), or NULL. */
 const struct json_value *json_find(const struct json_value *object, const char *name);

@@ -1,5 +1,5 @@
-/* Reading JSON: see json.h. Recursive descent whose depth is counted; values become a tree in the caller's arena, strings
- * without escapes stay views of the input. */
+/* Reading JSON: see json.h. Recursive descent whose depth is counted; values become a tree in the caller's arena,
+ * strings without escapes stay views of the input. */
 #include "cli/json.h"
 
 struct json_reader {
@@ -372,7 +372,8 @@ static int base64_digit(char c)
 enum status base64_read(struct string text, struct arena *arena, struct bytes *bytes)
 {
     const size_t padding = text.size >= 4 ? (size_t)(text.data[text.size - 1] == '=') +
-                                                (size_t)(text.data[text.size - 1] == '=' && text.data[text.size - 2] == '=')
+                                                (size_t)(text.data[text.size - 1] == '=' &&
+                                                         text.data[text.size - 2] == '=')
                                           : 0;
 
     if (text.data == NULL || text.size % 4 != 0) {

@@ -116,7 +116,8 @@ static void visit_batch(void *context, const struct segment_batch *batch)
         return;
     }
     buffer_append_format(&walk->cli->text,
-                         "%" PRIu64 "  offsets %" PRId64 "..%" PRId64 "  records %d  size %zu  epoch %d  time %" PRId64 "  %s",
+                         "%" PRIu64 "  offsets %" PRId64 "..%" PRId64 "  records %d  size %zu  epoch %d  time %" PRId64
+                         "  %s",
                          batch->position, header->base_offset, batch_last_offset(header), header->record_count,
                          batch->bytes.size, header->partition_leader_epoch, header->max_timestamp,
                          header->compression < COMPRESSION_COUNT
@@ -223,7 +224,8 @@ static bool walk_file(struct walk *walk)
         json_member_bool(json, "ok", ok);
         json_end_object(json);
     } else {
-        buffer_append_format(&walk->cli->text, "%s: %s, %" PRIu64 " batches, %" PRIu64 " records, %" PRIu64 " problems\n",
+        buffer_append_format(&walk->cli->text,
+                             "%s: %s, %" PRIu64 " batches, %" PRIu64 " records, %" PRIu64 " problems\n",
                              walk->path, ok ? "ok" : "NOT OK", walk->batches, walk->record_count, walk->problems);
     }
     return ok;

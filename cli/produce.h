@@ -1,5 +1,6 @@
-/* The driver of `millrace produce`: what its two files share. produce_command.c reads input and runs the loop, produce_send.c
- * talks to the leaders. Callbacks only note what happened and wake the loop; deciding happens between its turns. */
+/* The driver of `millrace produce`: what its two files share. produce_command.c reads input and runs the loop,
+ * produce_send.c talks to the leaders. Callbacks only note what happened and wake the loop; deciding happens between
+ * its turns. */
 #ifndef CLI_PRODUCE_H
 #define CLI_PRODUCE_H
 

@@ -274,7 +274,8 @@ static void describe_places(const struct produce *produce, struct buffer *out)
     } else if (only->first_offset < 0) {
         buffer_append_format(out, "%.*s-%d", STRING_ARGS(produce->routes.topic), only->index);
     } else if (only->delivered == 1) {
-        buffer_append_format(out, "%.*s-%d@%" PRId64, STRING_ARGS(produce->routes.topic), only->index, only->first_offset);
+        buffer_append_format(out, "%.*s-%d@%" PRId64, STRING_ARGS(produce->routes.topic), only->index,
+                             only->first_offset);
     } else {
         buffer_append_format(out, "%.*s-%d@%" PRId64 "..%" PRId64, STRING_ARGS(produce->routes.topic), only->index,
                              only->first_offset, only->last_offset);
@@ -320,8 +321,9 @@ static int report(const struct produce *produce, const struct source *source, ui
     buffer_init(&places);
     describe_places(produce, &places);
     if (produce->producer.delivered > 0) {
-        cli_note("%" PRId64 " record%s delivered to %.*s, %" PRId64 " failed, %" PRIu64 " ms", produce->producer.delivered,
-                 produce->producer.delivered == 1 ? "" : "s", (int)places.size, (const char *)places.data, failed, took_ms);
+        cli_note("%" PRId64 " record%s delivered to %.*s, %" PRId64 " failed, %" PRIu64 " ms",
+                 produce->producer.delivered, produce->producer.delivered == 1 ? "" : "s", (int)places.size,
+                 (const char *)places.data, failed, took_ms);
     } else {
         cli_note("0 records delivered, %" PRId64 " failed", failed);
     }

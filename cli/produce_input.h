@@ -1,5 +1,5 @@
-/* Cuts what `produce` reads into records: lines or other delimited pieces, with keys split off, or JSON lines. Pure: bytes
- * are given as they come, records are taken until there is none. */
+/* Cuts what `produce` reads into records: lines or other delimited pieces, with keys split off, or JSON lines. Pure:
+ * bytes are given as they come, records are taken until there is none. */
 #ifndef CLI_PRODUCE_INPUT_H
 #define CLI_PRODUCE_INPUT_H
 
@@ -45,8 +45,8 @@ void produce_input_deinit(struct produce_input *input);
 void produce_input_add(struct produce_input *input, struct bytes bytes);
 /* No more bytes will come: a last piece without delimiter counts too. */
 void produce_input_end(struct produce_input *input);
-/* The next record. END: none now. INVALID: piece `number` is not what was said, the text says why; going on is possible.
- * TOO_LARGE: a piece exceeds PRODUCE_PIECE_MAX; going on is not. */
+/* The next record. END: none now. INVALID: piece `number` is not what was said, the text says why; going on is
+ * possible. TOO_LARGE: a piece exceeds PRODUCE_PIECE_MAX; going on is not. */
 MUST_USE enum status produce_input_next(struct produce_input *input, struct produce_record *record, const char **why);
 
 /* Resolves \n \t \r \0 \\ \xNN in `text`. INVALID for anything else behind a backslash, and for empty text. */

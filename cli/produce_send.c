@@ -169,7 +169,8 @@ static bool send_one(struct produce *produce, int32_t node_id, struct server *se
     for (;;) {
         /* The first batch may be a little larger than a request should be: compression can fail to shrink. */
         struct producer_batch *batch =
-            producer_next(producer, node_id, env_now_ns(produce->session->env), sent->count == 0 ? SIZE_MAX : left, taken);
+            producer_next(producer, node_id, env_now_ns(produce->session->env), sent->count == 0 ? SIZE_MAX : left,
+                          taken);
 
         if (batch == NULL) {
             break;

@@ -278,8 +278,8 @@ static bool partition_may_send(const struct producer *producer, const struct pro
     }
     const struct producer_batch *first = batch_of(partition->queued.next);
 
-    /* A batch that was refused goes alone: behind the others in flight it would be refused again, and without idempotence
-     * it would overtake them. */
+    /* A batch that was refused goes alone: behind the others in flight it would be refused again, and without
+     * idempotence it would overtake them. */
     if (first->attempts > 0 && partition->in_flight_count > 0) {
         return false;
     }

@@ -8,8 +8,8 @@
  * Invariants:
  *   P1 a batch that has a sequence keeps it, and its bytes, for every retry under the same producer identity
  *   P2 batches of a partition are sent first in the order of their sequences; at most one open batch stands behind them
- *   P3 when a batch with a sequence fails for good the identity is spent: nothing is sent until a new one is given, then
- *      what waits is numbered anew from 0 (KIP-360)
+ *   P3 when a batch with a sequence fails for good the identity is spent: nothing is sent until a new one is given;
+ *      then what waits is numbered anew from 0 (KIP-360)
  *   P4 every added record ends in exactly one of `delivered` and `failed` */
 #ifndef CLI_PRODUCER_H
 #define CLI_PRODUCER_H
@@ -104,8 +104,8 @@ void producer_flush(struct producer *producer);
 bool producer_wants_identity(const struct producer *producer);
 void producer_set_identity(struct producer *producer, int64_t producer_id, int16_t producer_epoch);
 
-/* The next batch for `leader_id` not larger than `size_max`, from a partition other than those that `taken` marks, which it
- * marks; NULL if there is none now. It is in flight until acknowledged or failed. */
+/* The next batch for `leader_id` not larger than `size_max`, from a partition other than those that `taken` marks,
+ * which it marks; NULL if there is none now. It is in flight until acknowledged or failed. */
 struct producer_batch *producer_next(struct producer *producer, int32_t leader_id, uint64_t now_ns, size_t size_max,
                                      bool *taken);
 /* Both end the batch's life unless it is queued again. base_offset -1: unknown (acks=0, duplicate). */

@@ -26,8 +26,8 @@ struct routes {
 
 void routes_init(struct routes *routes, struct string topic);
 void routes_deinit(struct routes *routes);
-/* Asks any node, and waits. STATUS_OK with *code 0, or the topic's Kafka error with *code; then the routes stay as they were.
- * Other statuses: no node answered. Prints nothing. */
+/* Asks any node, and waits. STATUS_OK with *code 0, or the topic's Kafka error with *code; then the routes stay as they
+ * were. Other statuses: no node answered. Prints nothing. */
 MUST_USE enum status routes_refresh(struct session *session, struct routes *routes, int16_t *code);
 /* Repeats that until the topic is there, for errors that pass, within `patience_ms`; false after an error line. */
 bool routes_learn(struct session *session, struct routes *routes, uint32_t patience_ms);

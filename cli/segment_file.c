@@ -66,7 +66,8 @@ static void check_order(const struct segment_visitor *visitor, const struct segm
     const int64_t offset = batch->header.base_offset;
 
     if (base_offset >= 0 && offset < base_offset) {
-        problem(visitor, batch->position, "offset %" PRId64 " lies before the file's name, %" PRId64, offset, base_offset);
+        problem(visitor, batch->position, "offset %" PRId64 " lies before the file's name, %" PRId64, offset,
+                base_offset);
     } else if (offset < next_offset) {
         problem(visitor, batch->position, "offset %" PRId64 " does not ascend: %" PRId64 " was there before", offset,
                 next_offset - 1);
@@ -191,14 +192,16 @@ enum status segment_walk(const char *path, int64_t base_offset, const struct seg
 }
 
 /* An entry must point at a batch that ends at or behind the entry's offset. */
-static void check_entry(const struct segment_visitor *visitor, FILE *log, uint64_t at, int64_t offset, uint32_t position)
+static void check_entry(const struct segment_visitor *visitor, FILE *log, uint64_t at, int64_t offset,
+                        uint32_t position)
 {
     uint8_t bytes[RECORD_BATCH_HEADER_SIZE];
     struct batch_header header;
 
     if (fseeko(log, (off_t)position, SEEK_SET) != 0 || fread(bytes, 1, sizeof(bytes), log) != sizeof(bytes) ||
         batch_header_read(bytes_of(bytes, sizeof(bytes)), &header) != STATUS_OK) {
-        problem(visitor, at, "entry for offset %" PRId64 " points to %" PRIu32 ", where no batch begins", offset, position);
+        problem(visitor, at, "entry for offset %" PRId64 " points to %" PRIu32 ", where no batch begins", offset,
+                position);
     } else if (offset < header.base_offset || offset > batch_last_offset(&header)) {
         problem(visitor, at, "entry for offset %" PRId64 " points to the batch of %" PRId64 "..%" PRId64, offset,
                 header.base_offset, batch_last_offset(&header));

@@ -1,5 +1,5 @@
-/* Reading segment files of a log without a server: walks the batches of a .log file and holds them, and the indexes beside
- * it, against what Kafka's format promises. Memory is one batch at a time. */
+/* Reading segment files of a log without a server: walks the batches of a .log file and holds them, and the indexes
+ * beside it, against what Kafka's format promises. Memory is one batch at a time. */
 #ifndef CLI_SEGMENT_FILE_H
 #define CLI_SEGMENT_FILE_H
 
@@ -24,9 +24,9 @@ struct segment_visitor {
     void *context;
 };
 
-/* Walks `path`. base_offset: what the file's name says, -1 if it says nothing. Tells problems: damaged or cut batches (the
- * walk ends there), wrong checksums, offsets that do not ascend, records that cannot be read. STATUS_IO and the like:
- * the file cannot be read. */
+/* Walks `path`. base_offset: what the file's name says, -1 if it says nothing. Tells problems: damaged or cut batches
+ * (the walk ends there), wrong checksums, offsets that do not ascend, records that cannot be read. STATUS_IO and the
+ * like: the file cannot be read. */
 MUST_USE enum status segment_walk(const char *path, int64_t base_offset, const struct segment_visitor *visitor);
 /* Checks the offset index or time index at `path` against its segment at `log_path`; NOT_FOUND if one is not there. */
 MUST_USE enum status segment_check_index(const char *path, const char *log_path, int64_t base_offset,

@@ -140,7 +140,8 @@ static void wait_expired(void *context)
     env_stop(session->env);
 }
 
-/* Callbacks that may end a wait stop the loop after every turn that called one; here it is looked at whether it was the one. */
+/* Callbacks that may end a wait stop the loop after every turn that called one; here it is looked at whether it was the
+ * one. */
 static void wait_look(void *context)
 {
     struct session *session = context;

@@ -1,5 +1,6 @@
-/* Connections of one command to the servers of a cluster, on one loop. Administration is written as straight lines: a call
- * runs the loop until its answer is there. Produce and consume are driven by events and share the same connections. */
+/* Connections of one command to the servers of a cluster, on one loop. Administration is written as straight lines: a
+ * call runs the loop until its answer is there. Produce and consume are driven by events and share the same
+ * connections. */
 #ifndef CLI_SESSION_H
 #define CLI_SESSION_H
 
@@ -63,7 +64,8 @@ struct reply {
 };
 
 /* Calls API `key` at the newest version that both sides have, at most `version_max`, and waits. STATUS_UNSUPPORTED: the
- * server does not offer it. On STATUS_OK reply_body is the decoded answer until reply_deinit, which must follow in any case. */
+ * server does not offer it. On STATUS_OK reply_body is the decoded answer until reply_deinit, which must follow in any
+ * case. */
 MUST_USE enum status server_call(struct server *server, int16_t key, int16_t version_max, const void *request,
                                  struct reply *reply);
 #define VERSION_ANY INT16_MAX
@@ -76,8 +78,8 @@ void reply_deinit(struct reply *reply);
 /* A line of --trace about a call that has ended, if asked for. */
 void trace_call(const struct server *server, const struct rpc_call *call, uint64_t sent_ns);
 
-/* The active controller of those that are known; a node that answers, asking controllers where nodes are if none is known.
- * Both wait for the command's timeout at most, print nothing, and return NULL if there is none. */
+/* The active controller of those that are known; a node that answers, asking controllers where nodes are if none is
+ * known. Both wait for the command's timeout at most, print nothing, and return NULL if there is none. */
 struct server *session_find_controller(struct session *session);
 struct server *session_find_node(struct session *session);
 /* The server for administration: the active controller if controllers are known, else a node. NULL after an error

@@ -174,11 +174,13 @@ static void print_health(struct cli *cli, const struct health *health)
                          (const char *)health->reasons.data);
     buffer_append_format(&cli->text, "Cluster       %s\n", health->cluster_id);
     if (health->controllers > 0) {
-        buffer_append_format(&cli->text, "Controllers   %" PRId64 " of %" PRId64 " answer, leader ", health->controllers_up,
+        buffer_append_format(&cli->text, "Controllers   %" PRId64 " of %" PRId64 " answer, leader ",
+                             health->controllers_up,
                              health->controllers);
         buffer_append_format(&cli->text, health->leader >= 0 ? "%d\n" : "unknown\n", health->leader);
     }
-    buffer_append_format(&cli->text, "Nodes         %" PRId64 " of %" PRId64 " serve\n", health->nodes_up, health->nodes);
+    buffer_append_format(&cli->text, "Nodes         %" PRId64 " of %" PRId64 " serve\n", health->nodes_up,
+                         health->nodes);
     buffer_append_format(&cli->text,
                          "Topics        %" PRId64 " with %" PRId64 " partitions, %" PRId64 " without leader, %" PRId64
                          " under-replicated\n",

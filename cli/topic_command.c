@@ -70,7 +70,8 @@ static int print_created(struct cli *cli, const struct server *server, const str
         } else if (exists) {
             cli_note("%.*s exists already", STRING_ARGS(topic->name));
         } else if (topic->error_code == ERROR_NONE) {
-            cli_note("%.*s %s: %d partitions, %d copies each", STRING_ARGS(topic->name), dry ? "can be created" : "created",
+            cli_note("%.*s %s: %d partitions, %d copies each", STRING_ARGS(topic->name),
+                     dry ? "can be created" : "created",
                      topic->num_partitions, topic->replication_factor);
         }
     }
@@ -127,7 +128,8 @@ int topic_create_command(struct cli *cli)
 }
 
 /* One line of result per item of a change that has nothing more to tell. */
-static void print_items(struct cli *cli, const char *list, const char *done, const struct string *names, const int16_t *codes,
+static void print_items(struct cli *cli, const char *list, const char *done, const struct string *names,
+                        const int16_t *codes,
                         const struct string *messages, int32_t count)
 {
     if (!cli->json) {

@@ -216,7 +216,7 @@ static void every_example_parses(void **state)
             teardown((void *[]){parsed});
             buffer_init(&parsed->error);
             assert_true(strlen(example->line) < sizeof(line));
-            strncpy(line, example->line, sizeof(line) - 1);
+            memcpy(line, example->line, strlen(example->line) + 1);
             argc = split(line, argv, argc);
             assert_int_equal(arguments_parse(command_table, argc, argv, &parsed->arguments, &parsed->error), STATUS_OK);
         }
@@ -248,7 +248,8 @@ static void help_for_programs_is_json(void **state)
     buffer_init(&out);
     arena_init(&arena, 1 << 20);
     help_json(command_table, &arguments, &out);
-    assert_int_equal(json_read((struct string){(const char *)out.data, out.size}, &arena, &value, &error_at), STATUS_OK);
+    assert_int_equal(json_read((struct string){(const char *)out.data, out.size}, &arena, &value, &error_at),
+                     STATUS_OK);
     assert_string(json_find(value, "_command")->text, "help");
     size_t count = 0;
 

@@ -34,7 +34,8 @@ static int teardown(void **state)
     return 0;
 }
 
-static void add_batch(struct fixture *fixture, const struct batch_options *options, struct bytes key, const char *letters)
+static void add_batch(struct fixture *fixture, const struct batch_options *options, struct bytes key,
+                      const char *letters)
 {
     struct batch_builder builder;
     struct batch_options with = *options;

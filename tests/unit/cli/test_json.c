@@ -95,7 +95,8 @@ static void base64_comes_back(void **state)
         data[size] = (uint8_t)(size * 37);
         buffer_clear(&fixture->out);
         base64_append(&fixture->out, bytes_of(data, size));
-        assert_int_equal(base64_read((struct string){size > 0 ? (const char *)fixture->out.data : "", fixture->out.size},
+        assert_int_equal(base64_read((struct string){size > 0 ? (const char *)fixture->out.data : "",
+                                                     fixture->out.size},
                                      &fixture->arena, &bytes),
                          STATUS_OK);
         assert_int_equal(bytes.size, size);
@@ -162,9 +163,9 @@ static void integers_reach_their_limits_and_no_further(void **state)
 static void what_is_no_json_is_refused(void **state)
 {
     static const char *const bad[] = {
-        "",      " ",      "{",       "}",         "[1,]",      "{\"a\"}",   "{\"a\":}",     "{a:1}",    "01",       "-",
-        "1.",    "1e",     "+1",      "\"",        "\"\\",      "\"\\x\"",   "\"\\u12\"",    "\"\\ud800\"", "\"\\ud800\\u0041\"",
-        "\"\n\"", "nul",   "truefalse", "1 2",     "[1 2]",     "{\"a\":1,}", "\"\\udc00\"", "'a'",      "[",        "\"\\u12g4\"",
+        "", " ", "{", "}", "[1,]", "{\"a\"}", "{\"a\":}", "{a:1}", "01", "-",
+        "1.", "1e", "+1", "\"", "\"\\", "\"\\x\"", "\"\\u12\"", "\"\\ud800\"", "\"\\ud800\\u0041\"",
+        "\"\n\"", "nul", "truefalse", "1 2", "[1 2]", "{\"a\":1,}", "\"\\udc00\"", "'a'", "[", "\"\\u12g4\"",
     };
     struct fixture *fixture = *state;
 

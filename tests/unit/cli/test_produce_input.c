@@ -149,7 +149,8 @@ static void json_lines_carry_everything(void **state)
     struct fixture *fixture = *state;
 
     begin(fixture, (struct produce_input_options){.json = true, .headers = common, .header_count = 1});
-    add(fixture, "{\"key\":\"k\",\"value\":\"v\\n\",\"partition\":2,\"timestamp\":17,\"headers\":{\"a\":\"1\",\"b\":null}}\n");
+    add(fixture,
+        "{\"key\":\"k\",\"value\":\"v\\n\",\"partition\":2,\"timestamp\":17,\"headers\":{\"a\":\"1\",\"b\":null}}\n");
     assert_next(fixture, "k", "v\n");
     assert_int_equal(fixture->record.partition, 2);
     assert_true(fixture->record.draft.timestamp == 17);

@@ -1,5 +1,5 @@
-/* The producer's decisions: batches, order, retries, identities. A small leader in here keeps what a Kafka leader keeps of
- * an idempotent producer, and tells duplicates and gaps. */
+/* The producer's decisions: batches, order, retries, identities. A small leader in here keeps what a Kafka leader keeps
+ * of an idempotent producer, and tells duplicates and gaps. */
 #include "cli/producer.h"
 #include "common/batch/record.h"
 #include "common/wire/error.h"
@@ -90,7 +90,8 @@ static struct batch_header header_of(const struct producer_batch *batch)
     const struct batch_limits limits = batch_limits_none(BATCH_FROM_CLIENT);
     struct batch_header header;
 
-    assert_int_equal(batch_validate(bytes_of(batch->bytes.data, batch->bytes.size), &limits, &header), BATCH_ERROR_NONE);
+    assert_int_equal(batch_validate(bytes_of(batch->bytes.data, batch->bytes.size), &limits, &header),
+                     BATCH_ERROR_NONE);
     return header;
 }
 
@@ -264,7 +265,8 @@ static void a_real_gap_is_a_failure(void **state)
 
     add_large(fixture, 0);
     assert_false(
-        producer_refused(&fixture->producer, next(fixture), ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER, false, fixture->now_ns));
+        producer_refused(&fixture->producer, next(fixture), ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER, false,
+                         fixture->now_ns));
     assert_int_equal(fixture->producer.failed, 1);
     assert_true(producer_wants_identity(&fixture->producer));
 }
@@ -483,7 +485,8 @@ static void any_pattern_of_lost_answers_stores_each_record_once(void **state)
                 int16_t code = ERROR_NETWORK_EXCEPTION;
 
                 if (i < reached) {
-                    code = refuses && i == 0 ? (int16_t)ERROR_NOT_LEADER_OR_FOLLOWER : leader_append(&leader, flying[i]);
+                    code = refuses && i == 0 ? (int16_t)ERROR_NOT_LEADER_OR_FOLLOWER : leader_append(&leader,
+                                                                                                     flying[i]);
                 }
                 if (breaks) {
                     code = ERROR_NETWORK_EXCEPTION;
