@@ -17,7 +17,8 @@ void batch_cursor_init(struct batch_cursor *cursor, struct file *file, struct sp
         .file = file, .buffer = buffer, .position = position, .next = position, .end = end, .loaded_from = position};
 }
 
-/* Makes [position, position + size) part of the buffer; `*at` is its first byte. `size` fits the buffer and the file. */
+/* Makes [position, position + size) part of the buffer; `*at` is its first byte. `size` fits the buffer and the
+ * file. */
 static enum status batch_cursor_load(struct batch_cursor *cursor, uint64_t position, size_t size, const uint8_t **at)
 {
     if (position < cursor->loaded_from || position + size > cursor->loaded_from + cursor->loaded_size) {

@@ -1,4 +1,5 @@
-/* Walks the batch headers of a segment file through a buffer: one read for many small batches, one for each large one. */
+/* Walks the batch headers of a segment file through a buffer: one read for many small batches, one for each large
+ * one. */
 #ifndef LOG_BATCH_CURSOR_H
 #define LOG_BATCH_CURSOR_H
 
@@ -25,8 +26,8 @@ struct batch_cursor {
 /* Starts in front of the batch at `position`. */
 void batch_cursor_init(struct batch_cursor *cursor, struct file *file, struct space buffer, uint64_t position,
                        uint64_t end);
-/* Goes to the next batch. END exactly at the end; TRUNCATED if it is cut by the end; CORRUPT if the header cannot be one,
- * CORRUPT too for an unknown magic; IO. Unless OK the cursor stays where it was. */
+/* Goes to the next batch. END exactly at the end; TRUNCATED if it is cut by the end; CORRUPT if the header cannot be
+ * one, CORRUPT too for an unknown magic; IO. Unless OK the cursor stays where it was. */
 MUST_USE enum status batch_cursor_next(struct batch_cursor *cursor, struct batch_header *header);
 /* All bytes of the current batch, borrowed until the cursor moves. TOO_LARGE if the buffer cannot hold it. */
 MUST_USE enum status batch_cursor_bytes(struct batch_cursor *cursor, struct bytes *batch);

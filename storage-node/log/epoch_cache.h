@@ -1,5 +1,5 @@
-/* Which leader epoch begins at which offset (KIP-101, KIP-279): a pure function of the log's batches, kept beside them in
- * Kafka's text file `leader-epoch-checkpoint`:
+/* Which leader epoch begins at which offset (KIP-101, KIP-279): a pure function of the log's batches, kept beside them
+ * in Kafka's text file `leader-epoch-checkpoint`:
  *
  *     0                version
  *     2                count of lines that follow
@@ -39,7 +39,8 @@ void epoch_cache_clear(struct epoch_cache *cache);
 bool epoch_cache_start(struct epoch_cache *cache, int32_t epoch, int64_t offset);
 /* Forgets epochs that begin at or behind `offset`. True if there were any. */
 bool epoch_cache_truncate(struct epoch_cache *cache, int64_t offset);
-/* The log begins at `offset` now: of the epochs before it only the one that holds it stays. True if anything changed. */
+/* The log begins at `offset` now: of the epochs before it only the one that holds it stays. True if anything
+ * changed. */
 bool epoch_cache_delete_before(struct epoch_cache *cache, int64_t offset);
 
 int32_t epoch_cache_latest(const struct epoch_cache *cache);

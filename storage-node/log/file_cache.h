@@ -1,4 +1,5 @@
-/* Open descriptors of segment files, least recently used first out: a partition at rest has none. One cache per loop. */
+/* Open descriptors of segment files, least recently used first out: a partition at rest has none. One cache per
+ * loop. */
 #ifndef LOG_FILE_CACHE_H
 #define LOG_FILE_CACHE_H
 
@@ -19,8 +20,8 @@ struct file_slot {
 struct file_cache *file_cache_create(struct disk *disk, size_t open_max);
 void file_cache_destroy(struct file_cache *cache);
 void file_slot_init(struct file_slot *slot);
-/* The slot's file, opened at `path` with file_flags `flags` if it is not; marks it used. Borrowed: take a reference to keep it
- * beyond the turn. May close the least recently used slot of the same cache. */
+/* The slot's file, opened at `path` with file_flags `flags` if it is not; marks it used. Borrowed: take a reference to
+ * keep it beyond the turn. May close the least recently used slot of the same cache. */
 MUST_USE enum status file_cache_use(struct file_cache *cache, struct file_slot *slot, const char *path, unsigned flags,
                                     struct file **file);
 /* Closes the slot's file if open. */

@@ -1,6 +1,6 @@
-/* A file of equal-sized entries in ascending order: what offset and time index share. New entries wait in memory and are
- * written when they are many or the segment rests; look-ups read the file, so an index costs its segment nothing while
- * nobody asks. An index is only ever a hint: it can be rebuilt from the segment. */
+/* A file of equal-sized entries in ascending order: what offset and time index share. New entries wait in memory and
+ * are written when they are many or the segment rests; look-ups read the file, so an index costs its segment nothing
+ * while nobody asks. An index is only ever a hint: it can be rebuilt from the segment. */
 #ifndef LOG_INDEX_FILE_H
 #define LOG_INDEX_FILE_H
 

@@ -1,11 +1,11 @@
-/* Appending: check, assign, queue, and at the turn's end one vectored write. A roll in the middle of a turn writes what is
- * queued first, so a queue always belongs to the active segment and a snapshot shows written batches only.
+/* Appending: check, assign, queue, and at the turn's end one vectored write. A roll in the middle of a turn writes what
+ * is queued first, so a queue always belongs to the active segment and a snapshot shows written batches only.
  *
  *     partition_log_append ... partition_log_append ...   partition_log_flush
  *        log_end moves            log_end moves              written_end catches up
  *
- * A write that fails for want of space or descriptors undoes the turn: the file is cut back, producers and log end are as
- * before. Any other failure takes the log offline (KAFKA-10778: nothing is accepted behind an unknown write). */
+ * A write that fails for want of space or descriptors undoes the turn: the file is cut back, producers and log end are
+ * as before. Any other failure takes the log offline (KAFKA-10778: nothing is accepted behind an unknown write). */
 #include "storage-node/log/log_state.h"
 
 #include "common/base/assert.h"
@@ -270,8 +270,9 @@ static enum status log_enqueue(struct partition_log *log, const struct batch_hea
         .base_offset = header->base_offset, .last_offset = last_offset, .max_timestamp = header->max_timestamp};
 
     if (log_must_roll(log, header, last_offset)) {
-        /* The new segment begins at our end, also if the batch begins behind it: then segments never have a hole between
-         * them, and recovery knows a lost piece when it sees one. Only a leap of 2^31 offsets starts at the batch. */
+        /* The new segment begins at our end, also if the batch begins behind it: then segments never have a hole
+         * between them, and recovery knows a lost piece when it sees one. Only a leap of 2^31 offsets starts at the
+         * batch. */
         const bool leap = last_offset - log->log_end > INT32_MAX;
         enum status status = log_roll(log, leap ? header->base_offset : log->log_end);
 

@@ -1,5 +1,5 @@
-/* What a partition's log does, as its topic's effective configs say. A value type: the owner copies it in and may replace it
- * at any time (partition_log_configure). Names, units and defaults are Kafka's topic configs. */
+/* What a partition's log does, as its topic's effective configs say. A value type: the owner copies it in and may
+ * replace it at any time (partition_log_configure). Names, units and defaults are Kafka's topic configs. */
 #ifndef LOG_LOG_CONFIG_H
 #define LOG_LOG_CONFIG_H
 

@@ -41,7 +41,8 @@ MUST_USE enum status log_directory_meta_write(struct disk *disk, const char *dir
 MUST_USE enum status log_directory_clean_read(struct disk *disk, const char *directory, int64_t *broker_epoch);
 /* The last thing a clean stop does. */
 MUST_USE enum status log_directory_clean_write(struct disk *disk, const char *directory, int64_t broker_epoch);
-/* The first thing a start does once it has read the mark, before anything is written (KAFKA-15375). Durable on return. */
+/* The first thing a start does once it has read the mark, before anything is written (KAFKA-15375). Durable on
+ * return. */
 MUST_USE enum status log_directory_clean_remove(struct disk *disk, const char *directory);
 
 enum log_directory_item {

@@ -4,8 +4,8 @@
  *     a hint       where one of the last readers stopped: who reads on costs no index look-up
  *     the index    and then headers, walked from the entry
  *
- * The end of a slice is found the same way: the whole rest of a segment if it fits, or an index entry close to the limit
- * and a walk from there. */
+ * The end of a slice is found the same way: the whole rest of a segment if it fits, or an index entry close to the
+ * limit and a walk from there. */
 #include "storage-node/log/log_state.h"
 
 #include "common/base/assert.h"
@@ -360,7 +360,8 @@ static enum status segment_search_time(struct log_files *files, struct segment *
         if (batch_last_offset(&header) >= search->offset_max) {
             break;
         }
-        if (batch_last_offset(&header) < search->offset_min || (found && header.max_timestamp <= place->max_timestamp)) {
+        if (batch_last_offset(&header) < search->offset_min || (found &&
+                                                                header.max_timestamp <= place->max_timestamp)) {
             continue;
         }
         if (search->timestamp == INT64_MAX ? header.max_timestamp > TIMESTAMP_NONE

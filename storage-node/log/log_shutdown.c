@@ -1,5 +1,5 @@
-/* A clean stop: everything synced, indexes complete, the snapshot at the log's end. A log that nothing was appended to since
- * it was opened has all that and costs nothing. */
+/* A clean stop: everything synced, indexes complete, the snapshot at the log's end. A log that nothing was appended to
+ * since it was opened has all that and costs nothing. */
 #include "storage-node/log/log_state.h"
 
 #include "common/env/disk.h"

@@ -9,8 +9,8 @@
  *     recovery.c        opening
  *     transactions.c    first unstable offset, aborted transactions
  *
- * At rest a log takes sizeof(struct partition_log), one struct segment for each segment and its directory's name, and has no
- * file open. */
+ * At rest a log takes sizeof(struct partition_log), one struct segment for each segment and its directory's name, and
+ * has no file open. */
 #ifndef LOG_LOG_STATE_H
 #define LOG_LOG_STATE_H
 
@@ -35,7 +35,8 @@ struct tail_batch {
 };
 #define TAIL_BATCHES 128
 
-/* The newest batches of the active segment without a gap, so that consumers at the end need no read to find their slice. */
+/* The newest batches of the active segment without a gap, so that consumers at the end need no read to find their
+ * slice. */
 struct log_tail {
     uint32_t first; /* place of the oldest in the ring */
     uint32_t count;
@@ -136,7 +137,8 @@ bool log_failure_passes(enum status status);
 /* Takes the log offline: what is queued is forgotten, waiters will hear of it. */
 void log_fail(struct partition_log *log, enum status status);
 
-/* Seals the active segment and starts a new one at log_end or, if `base_offset` is larger, there. Writes what is queued. */
+/* Seals the active segment and starts a new one at log_end or, if `base_offset` is larger, there. Writes what is
+ * queued. */
 MUST_USE enum status log_roll(struct partition_log *log, int64_t base_offset);
 /* Adds an empty segment with its file. */
 MUST_USE enum status log_add_segment(struct partition_log *log, int64_t base_offset, int64_t now_ms);
@@ -159,10 +161,11 @@ void log_hook_run(void *context);
 /* Writes the epoch file now if it is behind. BUSY: a sync in flight does, with older contents. */
 MUST_USE enum status log_write_epochs(struct partition_log *log);
 
-/* Takes segments [first, first + count) off the log: files renamed to .deleted, to be removed when `due_ms` has come. */
+/* Takes segments [first, first + count) off the log: files renamed to .deleted, to be removed when `due_ms` has
+ * come. */
 MUST_USE enum status log_delete_segments(struct partition_log *log, size_t first, size_t count, int64_t due_ms);
-/* Rebuilds the producer state from the newest usable snapshot at or below `snapshot_max` and the batches behind it. Snapshots
- * behind log_end are removed, others only if no segment begins there and a newer one exists. */
+/* Rebuilds the producer state from the newest usable snapshot at or below `snapshot_max` and the batches behind it.
+ * Snapshots behind log_end are removed, others only if no segment begins there and a newer one exists. */
 MUST_USE enum status log_load_producers(struct partition_log *log, int64_t now_ms, int64_t snapshot_max);
 
 /* Removes all snapshots behind `offset`, -1 for all. */

@@ -5,12 +5,13 @@
  *     the active segment                      .log only
  *     the directory, if names were made       a file without a name is lost
  *
- * Recovery walks the segment that holds the recovery point, or ends at it, and makes its indexes and epochs anew, so files
- * other than the .log matter for segments in front of it only. A sealed segment is settled when all of them are synced;
- * durable_end passes its end only with that.
+ * Recovery walks the segment that holds the recovery point, or ends at it, and makes its indexes and epochs anew, so
+ * files other than the .log matter for segments in front of it only. A sealed segment is settled when all of them are
+ * synced; durable_end passes its end only with that.
  *
- * and then durable_end moves to where the log was written when the job began. What is written meanwhile shares the next job:
- * that is the group commit. A failed sync is final (the system may have dropped the pages and will say OK next time). */
+ * and then durable_end moves to where the log was written when the job began. What is written meanwhile shares the next
+ * job: that is the group commit. A failed sync is final (the system may have dropped the pages and will say OK next
+ * time). */
 #include "storage-node/log/log_state.h"
 
 #include "common/base/assert.h"

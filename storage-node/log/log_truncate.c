@@ -1,5 +1,5 @@
-/* Cutting the end of a log off, on the loop and synced before it returns: what is appended next takes the place of what was
- * cut, and must never be found in front of an old tail after a power cut.
+/* Cutting the end of a log off, on the loop and synced before it returns: what is appended next takes the place of what
+ * was cut, and must never be found in front of an old tail after a power cut.
  *
  * Order: later segments go first, the newest before the older ones, then the segment that holds the place. A crash in
  * between leaves a longer log, as if the cut had come later. */

@@ -1,4 +1,5 @@
-/* Lifecycle and queries of a partition's log. The invariants are in partition_log.h, the map of files in log_state.h. */
+/* Lifecycle and queries of a partition's log. The invariants are in partition_log.h, the map of files in
+ * log_state.h. */
 #include "storage-node/log/log_state.h"
 
 #include "common/base/assert.h"

@@ -13,8 +13,8 @@
  *      claim more
  *
  * Life: partition_log_open and partition_log_destroy_files block and run in a job; everything else belongs to the loop
- * that partition_log_attach names. Appends of a turn are queued and written by one vectored write in partition_log_flush,
- * which the owner calls at the end of the turn. */
+ * that partition_log_attach names. Appends of a turn are queued and written by one vectored write in
+ * partition_log_flush, which the owner calls at the end of the turn. */
 #ifndef LOG_PARTITION_LOG_H
 #define LOG_PARTITION_LOG_H
 
@@ -43,13 +43,14 @@ struct partition_log_options {
     int64_t now_ms;           /* wall clock */
 };
 
-/* Opens or creates, recovering what a crash left: segments at or behind the recovery point are scanned batch by batch, a bad
- * batch and everything behind it is cut, missing or wrong indexes are rebuilt, producer windows are restored from the newest
- * usable .snapshot and the batches behind it. STATUS_EXISTS (the directory is of another topic id), STATUS_IO, STATUS_NO_SPACE... */
+/* Opens or creates, recovering what a crash left: segments at or behind the recovery point are scanned batch by batch,
+ * a bad batch and everything behind it is cut, missing or wrong indexes are rebuilt, producer windows are restored from
+ * the newest usable .snapshot and the batches behind it. STATUS_EXISTS (the directory is of another topic id),
+ * STATUS_IO, STATUS_NO_SPACE... */
 MUST_USE enum status partition_log_open(struct disk *disk, const struct partition_log_options *options,
                                         struct partition_log **log);
-/* Gives the log to a loop. Shares env and cache for the log's life. `failed` is called (once, later) when a write or sync has
- * failed: the directory must be taken offline, the log refuses everything from then on. */
+/* Gives the log to a loop. Shares env and cache for the log's life. `failed` is called (once, later) when a write or
+ * sync has failed: the directory must be taken offline, the log refuses everything from then on. */
 void partition_log_attach(struct partition_log *log, struct env *env, struct file_cache *cache,
                           void (*failed)(void *context, enum status status), void *context);
 /* Takes the log from its loop, on that loop: partition_log_shutdown may then run in a job. It must be idle. */
@@ -62,7 +63,8 @@ bool partition_log_idle(const struct partition_log *log);
 /* What producer-state checks say of a batch (KIP-98, KIP-360). */
 enum append_verdict {
     APPEND_OK,
-    APPEND_DUPLICATE,          /* in the window of the last five: result holds the offsets it got then; not stored again */
+    /* in the window of the last five: result holds the offsets it got then; not stored again */
+    APPEND_DUPLICATE,
     APPEND_OUT_OF_ORDER,       /* OUT_OF_ORDER_SEQUENCE_NUMBER */
     APPEND_STALE_EPOCH,        /* INVALID_PRODUCER_EPOCH */
     APPEND_UNKNOWN_PRODUCER,   /* UNKNOWN_PRODUCER_ID: not used while KIP-360 semantics accept any first sequence */
@@ -72,25 +74,28 @@ enum append_verdict {
 struct append_result {
     int64_t base_offset;
     int64_t last_offset;
-    int64_t append_time_ms; /* -1 unless message.timestamp.type is LogAppendTime (set by the caller in the batch before) */
+    /* -1 unless message.timestamp.type is LogAppendTime (set by the caller in the batch before) */
+    int64_t append_time_ms;
 };
 
 /* Checks and appends one validated batch in one step: sequence check, offsets assigned and patched into the bytes with
- * `leader_epoch`, roll if the segment is full, queue for the turn's write. Borrows `batch` until partition_log_flush. */
+ * `leader_epoch`, roll if the segment is full, queue for the turn's write. Borrows `batch` until
+ * partition_log_flush. */
 MUST_USE enum append_verdict partition_log_append(struct partition_log *log, struct space batch, int32_t leader_epoch,
                                                   struct append_result *result);
 /* For followers: appends one batch as the leader has it, with offsets and epoch. Producers are noted, never judged
  * (KAFKA-6003). Borrows `batch` until partition_log_flush. OUT_OF_RANGE: it begins before log_end_offset. */
 MUST_USE enum status partition_log_append_copy(struct partition_log *log, struct bytes batch);
-/* Writes everything queued and updates indexes. On failure what was queued is gone and the log end offset is back at written_end:
- * STATUS_NO_SPACE leaves the log online (the file is cut back, the next append may succeed); any other failure takes it
- * offline. */
+/* Writes everything queued and updates indexes. On failure what was queued is gone and the log end offset is back at
+ * written_end: STATUS_NO_SPACE leaves the log online (the file is cut back, the next append may succeed); any other
+ * failure takes it offline. */
 MUST_USE enum status partition_log_flush(struct partition_log *log);
-bool partition_log_dirty(const struct partition_log *log); /* something is queued, or a failed append is still to be told */
+/* something is queued, or a failed append is still to be told */
+bool partition_log_dirty(const struct partition_log *log);
 
 /* Asks for durability up to `offset` (exclusive). One fdatasync is in flight per log; whatever was written meanwhile
- * shares the next one. `done` runs on the loop, at the end of a turn: STATUS_IO if the log went offline, STATUS_OUT_OF_RANGE if
- * the offset was cut away by partition_log_truncate. */
+ * shares the next one. `done` runs on the loop, at the end of a turn: STATUS_IO if the log went offline,
+ * STATUS_OUT_OF_RANGE if the offset was cut away by partition_log_truncate. */
 struct log_sync {
     struct list link;
     int64_t offset;
@@ -107,26 +112,28 @@ struct log_slice {
     int64_t next_offset;  /* behind the last batch */
 };
 
-/* Batches from the one that holds `offset` on, as many as end at or below `offset_max` (exclusive) and fit into `size_max`
- * bytes; if `first_whole` the first batch is given even if it alone is larger. Empty slice at offset_max.
+/* Batches from the one that holds `offset` on, as many as end at or below `offset_max` (exclusive) and fit into
+ * `size_max` bytes; if `first_whole` the first batch is given even if it alone is larger. Empty slice at offset_max.
  * STATUS_OUT_OF_RANGE: offset < log_start_offset or > log_end_offset. */
 MUST_USE enum status partition_log_read(struct partition_log *log, int64_t offset, int64_t offset_max, size_t size_max,
                                         bool first_whole, struct log_slice *slice);
 /* Bytes readable between two offsets, an upper estimate good enough for min_bytes. */
 uint64_t partition_log_bytes_between(const struct partition_log *log, int64_t from, int64_t to);
 
-/* The first batch that may hold a record with a timestamp >= `timestamp_ms` below offset_max; the caller looks into its records
- * (batches may be compressed). STATUS_NOT_FOUND: there is none. */
+/* The first batch that may hold a record with a timestamp >= `timestamp_ms` below offset_max; the caller looks into its
+ * records (batches may be compressed). STATUS_NOT_FOUND: there is none. */
 MUST_USE enum status partition_log_find_time(struct partition_log *log, int64_t timestamp_ms, int64_t offset_max,
                                              struct log_slice *slice);
 /* The batch with the largest timestamp below offset_max (ListOffsets' max timestamp). STATUS_NOT_FOUND if empty. */
-MUST_USE enum status partition_log_find_max_time(struct partition_log *log, int64_t offset_max, struct log_slice *slice);
+MUST_USE enum status partition_log_find_max_time(struct partition_log *log, int64_t offset_max,
+                                                 struct log_slice *slice);
 
 /* Leader epochs (KIP-101, KIP-320). */
 void partition_log_start_epoch(struct partition_log *log, int32_t leader_epoch); /* epoch begins at log_end_offset */
 int32_t partition_log_latest_epoch(const struct partition_log *log);             /* -1: none */
 /* The largest epoch <= `leader_epoch` that the log has, and the offset where it ended. (-1, -1) if none. */
-void partition_log_epoch_end(const struct partition_log *log, int32_t leader_epoch, int32_t *epoch, int64_t *end_offset);
+void partition_log_epoch_end(const struct partition_log *log, int32_t leader_epoch, int32_t *epoch,
+                             int64_t *end_offset);
 int32_t partition_log_epoch_of(const struct partition_log *log, int64_t offset); /* -1: unknown */
 
 int64_t partition_log_start_offset(const struct partition_log *log);
@@ -141,22 +148,22 @@ char *partition_log_copy_directory(const struct partition_log *log);
 size_t partition_log_segment_count(const struct partition_log *log);
 struct uuid partition_log_topic_id(const struct partition_log *log);
 
-/* Moves the log start forward (DeleteRecords, retention). STATUS_OUT_OF_RANGE behind `high_watermark`. Segments wholly below are
- * deleted (renamed to .deleted, removed after file_delete_delay_ms). The owner checkpoints the new start. */
+/* Moves the log start forward (DeleteRecords, retention). STATUS_OUT_OF_RANGE behind `high_watermark`. Segments wholly
+ * below are deleted (renamed to .deleted, removed after file_delete_delay_ms). The owner checkpoints the new start. */
 MUST_USE enum status partition_log_delete_before(struct partition_log *log, int64_t offset, int64_t high_watermark);
-/* Cuts everything at and behind `offset` (followers, recovery tools), in the middle of a batch that batch too. Blocks and
- * syncs. Below log_start_offset it is partition_log_restart. The owner writes the recovery point checkpoint before it appends
- * again: a recovery point above durable_end would let recovery trust what was never synced. */
+/* Cuts everything at and behind `offset` (followers, recovery tools), in the middle of a batch that batch too. Blocks
+ * and syncs. Below log_start_offset it is partition_log_restart. The owner writes the recovery point checkpoint before
+ * it appends again: a recovery point above durable_end would let recovery trust what was never synced. */
 MUST_USE enum status partition_log_truncate(struct partition_log *log, int64_t offset);
 /* Deletes everything; the log is empty and begins at `offset`: for a follower whose leader has nothing that old. */
 MUST_USE enum status partition_log_restart(struct partition_log *log, int64_t offset);
 
-/* Periodic care, to be called about once a second or less often, cheap when there is nothing to do: time-based roll, retention by time and size
- * (never the active segment's unexpired data, nothing above high_watermark), interval flush, expiry of producers,
- * removal of .deleted files. True if log_start_offset moved. */
+/* Periodic care, to be called about once a second or less often, cheap when there is nothing to do: time-based roll,
+ * retention by time and size (never the active segment's unexpired data, nothing above high_watermark), interval flush,
+ * expiry of producers, removal of .deleted files. True if log_start_offset moved. */
 bool partition_log_maintain(struct partition_log *log, int64_t now_ms, int64_t high_watermark);
-/* True if maintenance has nothing to do before the next append but what a rare check finds in time (retention): no unsynced data of
- * an interval class, no files waiting for removal, no open segment that segment.ms will roll soon. */
+/* True if maintenance has nothing to do before the next append but what a rare check finds in time (retention): no
+ * unsynced data of an interval class, no files waiting for removal, no open segment that segment.ms will roll soon. */
 bool partition_log_quiet(const struct partition_log *log);
 /* The path of its directory; allocated for the caller (memory_free). */
 char *partition_log_copy_directory(const struct partition_log *log);
@@ -165,8 +172,8 @@ bool partition_log_quiet(const struct partition_log *log);
 void partition_log_configure(struct partition_log *log, const struct log_config *config);
 const struct log_config *partition_log_config(const struct partition_log *log);
 
-/* Transactions (KIP-98). The first offset that read_committed must not pass: of the oldest transaction that is open, or whose
- * marker is not below `high_watermark`. -1: none; the last stable offset is then the high watermark. */
+/* Transactions (KIP-98). The first offset that read_committed must not pass: of the oldest transaction that is open, or
+ * whose marker is not below `high_watermark`. -1: none; the last stable offset is then the high watermark. */
 int64_t partition_log_first_unstable(struct partition_log *log, int64_t high_watermark);
 /* The aborted transactions that have records in [from, to). */
 MUST_USE enum status partition_log_aborted(struct partition_log *log, int64_t from, int64_t to,
@@ -177,8 +184,8 @@ MUST_USE enum status partition_log_aborted(struct partition_log *log, int64_t fr
  * STATUS_BUSY: a sync in flight holds the epoch file; again when it is done, or the stop is not a clean one. */
 MUST_USE enum status partition_log_shutdown(struct partition_log *log);
 
-/* Deletes a partition's directory: rename to `TOPIC-N.<uuid>-delete` now (so that the name is free), files later in a job.
- * `renamed` gets the new path. The log must be closed. */
+/* Deletes a partition's directory: rename to `TOPIC-N.<uuid>-delete` now (so that the name is free), files later in a
+ * job. `renamed` gets the new path. The log must be closed. */
 MUST_USE enum status partition_directory_retire(struct disk *disk, const char *directory, struct uuid unique,
                                                 char renamed[4096]);
 /* Removes a directory of this kind with all files; blocking. */

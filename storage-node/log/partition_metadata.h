@@ -1,5 +1,5 @@
-/* `partition.metadata`: which topic a partition's directory belongs to, so that a topic made anew under the same name does not
- * take over old data (KAFKA-12257, KIP-516).
+/* `partition.metadata`: which topic a partition's directory belongs to, so that a topic made anew under the same name
+ * does not take over old data (KAFKA-12257, KIP-516).
  *
  *     version: 0
  *     topic_id: AAAAAAAAAAAAAAAAAAAAAQ

@@ -13,9 +13,9 @@
  *     34  coordinator epoch        i32
  *     38  current transaction's first offset  i64  -1: none
  *
- * Kafka writes one entry for a producer, with its last batch only, and loses the other four of the window at a restart. Here
- * a producer has an entry for each batch of its window, the oldest first: a reader that keeps one entry for each producer,
- * as Kafka does, ends up with the last batch, and we get the whole window back. */
+ * Kafka writes one entry for a producer, with its last batch only, and loses the other four of the window at a restart.
+ * Here a producer has an entry for each batch of its window, the oldest first: a reader that keeps one entry for each
+ * producer, as Kafka does, ends up with the last batch, and we get the whole window back. */
 #ifndef LOG_PRODUCER_SNAPSHOT_H
 #define LOG_PRODUCER_SNAPSHOT_H
 

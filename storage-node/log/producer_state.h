@@ -59,8 +59,8 @@ void producer_state_deinit(struct producer_state *state);
 /* Forgets everyone. */
 void producer_state_clear(struct producer_state *state);
 
-/* Judges a batch whose header was validated and whose producer id is not PRODUCER_ID_NONE. With APPEND_DUPLICATE *duplicate is
- * what the window knows of it. */
+/* Judges a batch whose header was validated and whose producer id is not PRODUCER_ID_NONE. With APPEND_DUPLICATE
+ * *duplicate is what the window knows of it. */
 MUST_USE enum append_verdict producer_state_check(const struct producer_state *state, const struct batch_header *header,
                                                   struct producer_batch *duplicate);
 /* Takes note of a batch at its final offset, whatever the check says: replicas follow their leader (KAFKA-6003). */

@@ -3,16 +3,16 @@
  * After a clean stop indexes, epochs and the newest snapshot are complete; only tails are looked at. Anything that is
  * not as a clean stop leaves it makes the segment in question go through the other way:
  *
- * After a crash every segment from the one that holds the recovery point, or ends at it, is walked batch by batch from its start, its
- * indexes, epochs and aborted transactions are made anew from the batches, and at and behind the recovery point each
- * checksum is computed. The first batch that is not whole and sound ends the log: it and everything behind it is cut, later
- * segments too. Segments below the recovery point were synced with their indexes; those are used if their last entries make
- * sense, else made anew as well.
+ * After a crash every segment from the one that holds the recovery point, or ends at it, is walked batch by batch from
+ * its start, its indexes, epochs and aborted transactions are made anew from the batches, and at and behind the
+ * recovery point each checksum is computed. The first batch that is not whole and sound ends the log: it and everything
+ * behind it is cut, later segments too. Segments below the recovery point were synced with their indexes; those are
+ * used if their last entries make sense, else made anew as well.
  *
  * A hole between two segments behind the recovery point also ends the log: rolls leave none, so a piece was lost.
  *
- * Before the log is handed out everything that was walked is synced, so that a second crash finds no less than this start
- * promised (KAFKA-10101). */
+ * Before the log is handed out everything that was walked is synced, so that a second crash finds no less than this
+ * start promised (KAFKA-10101). */
 #include "storage-node/log/log_state.h"
 
 #include "common/base/assert.h"
@@ -201,8 +201,8 @@ static void log_note_epoch(struct partition_log *log, const struct batch_header 
     }
 }
 
-/* Walks a segment from its start and makes its indexes anew. Checksums are computed of batches that end behind `check_from`.
- * *sound: bytes up to the first batch that is not whole and sound. */
+/* Walks a segment from its start and makes its indexes anew. Checksums are computed of batches that end behind
+ * `check_from`. *sound: bytes up to the first batch that is not whole and sound. */
 static enum status recovery_walk(struct recovery *recovery, struct segment *segment, int64_t check_from,
                                  uint32_t *sound)
 {
@@ -438,8 +438,8 @@ static enum status recovery_rebuild_epochs(struct recovery *recovery)
     return STATUS_OK;
 }
 
-/* Epochs fit the log that was found. The file may be gone, or begin behind the log: then the log's start was moved, and only
- * that was not on disk yet. */
+/* Epochs fit the log that was found. The file may be gone, or begin behind the log: then the log's start was moved, and
+ * only that was not on disk yet. */
 static enum status recovery_fit_epochs(struct recovery *recovery)
 {
     struct partition_log *log = recovery->log;
@@ -558,9 +558,10 @@ static enum status log_thin_snapshots(struct partition_log *log, const struct of
     for (size_t i = 0; i < snapshots->count; i++) {
         const int64_t offset = snapshots->offsets[i];
         const bool segment_start = log->segments[log_segment_at(log, offset)]->base_offset == offset;
+        const bool stray = offset < log->segments[0]->base_offset || offset > log->log_end;
         enum status status = STATUS_OK;
 
-        if (offset > log->log_end || (!segment_start && offset < log->snapshot_offset)) {
+        if (stray || (!segment_start && offset < log->snapshot_offset)) {
             status = log_remove_snapshot(log, offset);
         }
         if (status != STATUS_OK) {
@@ -585,6 +586,9 @@ enum status log_load_producers(struct partition_log *log, int64_t now_ms, int64_
 
         if (offset > snapshot_max || offset > log->log_end) {
             continue;
+        }
+        if (offset < log->segments[0]->base_offset) {
+            break; /* batches behind it were deleted: it would know too little of its producers */
         }
         status = log_read_snapshot(log, offset, now_ms);
         if (status == STATUS_OK) {

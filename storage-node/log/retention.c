@@ -1,6 +1,6 @@
-/* Moving the start of the log forward, and the periodic care that goes with it. What is deleted goes in two steps: renamed at
- * once, so that a start finds no half of it, and removed after file.delete.delay.ms by a worker, because removing a large
- * file may block and a consumer may still read from it. */
+/* Moving the start of the log forward, and the periodic care that goes with it. What is deleted goes in two steps:
+ * renamed at once, so that a start finds no half of it, and removed after file.delete.delay.ms by a worker, because
+ * removing a large file may block and a consumer may still read from it. */
 #include "storage-node/log/log_state.h"
 
 #include "common/base/assert.h"

@@ -213,7 +213,8 @@ static enum status segment_walk_tail(struct log_files *files, struct segment *se
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-/* The largest timestamp that the time index knows below `offset_end`. CORRUPT if its last entry there makes no sense. */
+/* The largest timestamp that the time index knows below `offset_end`. CORRUPT if its last entry there makes no
+ * sense. */
 static enum status segment_load_max_timestamp(struct log_files *files, struct segment *segment, int64_t offset_end)
 {
     struct batch_place place;

@@ -5,7 +5,8 @@
  *                  ^               ^
  *                  index entries point at batches
  *
- * Only the log's last segment is appended to. A sealed segment has both index files complete on disk (not yet synced). */
+ * Only the log's last segment is appended to. A sealed segment has both index files complete on disk (not yet
+ * synced). */
 #ifndef LOG_SEGMENT_H
 #define LOG_SEGMENT_H
 
@@ -50,7 +51,8 @@ void segment_destroy(struct log_files *files, struct segment *segment);
 /* The .log, open for reading and writing; `flags` may be FILE_CREATE. Borrowed for the turn. */
 MUST_USE enum status segment_open(struct log_files *files, struct segment *segment, unsigned flags, struct file **file);
 
-/* Takes note of a batch that is in the file at the end: sizes, largest timestamp, index entries. The caller wrote it. */
+/* Takes note of a batch that is in the file at the end: sizes, largest timestamp, index entries. The caller wrote
+ * it. */
 MUST_USE enum status segment_note(struct log_files *files, struct segment *segment, const struct batch_place *place,
                                   uint32_t index_interval);
 /* Completes the indexes on disk when no batch will follow, at a roll or a stop. */
@@ -60,21 +62,21 @@ MUST_USE enum status segment_sync(struct log_files *files, struct segment *segme
 /* Closes what is open; what waits in the indexes must have been written. */
 void segment_rest(struct log_files *files, struct segment *segment);
 
-/* A place to start walking from, at or before the batch that holds `offset`, at most `position_max`: from the index, and
- * checked against the segment, so a wrong index costs time only. */
+/* A place to start walking from, at or before the batch that holds `offset`, at most `position_max`: from the index,
+ * and checked against the segment, so a wrong index costs time only. */
 MUST_USE enum status segment_seek(struct log_files *files, struct segment *segment, int64_t offset,
                                   uint32_t position_max, uint32_t *position);
 /* The first batch that ends at or behind `offset`. NOT_FOUND: none does. */
 MUST_USE enum status segment_find(struct log_files *files, struct segment *segment, int64_t offset,
                                   struct batch_place *place);
-/* Drops all batches from the one at `position`, whose base offset is `offset`, from .log and indexes and finds the largest
- * timestamp of what is left. Not synced. */
+/* Drops all batches from the one at `position`, whose base offset is `offset`, from .log and indexes and finds the
+ * largest timestamp of what is left. Not synced. */
 MUST_USE enum status segment_truncate(struct log_files *files, struct segment *segment, uint32_t position,
                                       int64_t offset);
 /* As if the segment were empty, the .log's bytes left as they are: its indexes will be made anew. */
 MUST_USE enum status segment_reset(struct log_files *files, struct segment *segment);
-/* Adopts what the file of a log's last segment holds, trusting its indexes as a clean stop left them. CORRUPT: they or the
- * tail are not as a clean stop leaves them. */
+/* Adopts what the file of a log's last segment holds, trusting its indexes as a clean stop left them. CORRUPT: they or
+ * the tail are not as a clean stop leaves them. */
 MUST_USE enum status segment_load_active(struct log_files *files, struct segment *segment);
 /* The same for a sealed segment that ends where the next begins. */
 MUST_USE enum status segment_load_sealed(struct log_files *files, struct segment *segment, int64_t end_offset);

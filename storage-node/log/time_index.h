@@ -3,8 +3,8 @@
  *     0  the largest timestamp up to here                                      i64
  *     8  last offset of the batch that has it, relative to the segment's base  i32
  *
- * An entry is added with every entry of the offset index if the largest timestamp has grown since, and one when the segment
- * is closed, so the last entry tells the whole segment's largest timestamp. */
+ * An entry is added with every entry of the offset index if the largest timestamp has grown since, and one when the
+ * segment is closed, so the last entry tells the whole segment's largest timestamp. */
 #ifndef LOG_TIME_INDEX_H
 #define LOG_TIME_INDEX_H
 

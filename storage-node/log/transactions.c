@@ -1,7 +1,7 @@
 /* What read_committed consumers need of the log (KIP-98): how far it is decided, and which transactions were aborted.
  *
- * A completed transaction still holds the last stable offset back while its marker is above the high watermark: until then
- * a fail-over could take the marker away. */
+ * A completed transaction still holds the last stable offset back while its marker is above the high watermark: until
+ * then a fail-over could take the marker away. */
 #include "storage-node/log/log_state.h"
 
 #include "common/base/assert.h"

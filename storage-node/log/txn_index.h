@@ -1,5 +1,5 @@
-/* The aborted transactions of a segment, Kafka's .txnindex: those whose abort marker lies in it, in the order of markers. The
- * file exists only if there are any. Big-endian entries of 34 bytes:
+/* The aborted transactions of a segment, Kafka's .txnindex: those whose abort marker lies in it, in the order of
+ * markers. The file exists only if there are any. Big-endian entries of 34 bytes:
  *
  *     0  version             i16  0
  *     2  producer id         i64

@@ -1,6 +1,6 @@
-/* Sweeps: a power cut at every operation of the disk, a crash while recovering, and every call of the disk failing once.
- * A workload appends, syncs, rolls, changes epochs, deletes and stops; whatever happens, what was confirmed is there
- * afterwards, in order, byte for byte, and nothing that was never sent. */
+/* Sweeps: a power cut at every operation of the disk, a crash while recovering, and every call of the disk failing
+ * once. A workload appends, syncs, rolls, changes epochs, deletes and stops; whatever happens, what was confirmed is
+ * there afterwards, in order, byte for byte, and nothing that was never sent. */
 #include "tests/unit/storage-log/world.h"
 
 #include "common/base/memory.h"
@@ -335,7 +335,8 @@ static void a_full_disk_passes(void **state)
     assert_int_equal(world->failed_count, 0);
 }
 
-/* A follower cuts and goes on with other records: afterwards the old tail, whole or not, or the new one; never a mixture. */
+/* A follower cuts and goes on with other records: afterwards the old tail, whole or not, or the new one; never a
+ * mixture. */
 static void a_power_cut_around_a_truncation_never_mixes_old_and_new(void **state)
 {
     bool cut = true;

@@ -4,6 +4,8 @@
 #include "common/base/memory.h"
 #include "storage-node/log/producer_snapshot.h"
 
+#include <stdio.h>
+
 static enum append_verdict send_batch(struct world *world, int64_t id, int16_t epoch, int32_t sequence,
                                       struct append_result *result)
 {
@@ -186,6 +188,35 @@ static void damaged_and_missing_snapshots_are_made_up_for_by_the_batches(void **
     assert_true(damaged >= 3);
     world_open(world, true);
     check_producers(world);
+}
+
+/* The log's start moved past the first snapshot, and the newer ones are gone: what it says of producer 2 is too old. */
+static void a_snapshot_from_before_the_log_begins_is_not_believed(void **state)
+{
+    static const char *const parts[] = {"log", "index", "timeindex"};
+    struct world *world = *state;
+
+    fill_producers(world);
+    world_stop(world);
+    for (int base = 0; base <= 20; base += base < 18 ? 6 : 2) {
+        char name[64];
+
+        for (size_t i = 0; i < ARRAY_COUNT(parts) && base < 12; i++) {
+            snprintf(name, sizeof(name), "%020d.%s", base, parts[i]);
+            assert_int_equal(disk_remove(&world->memory.disk, world_path(name)), STATUS_OK);
+        }
+        snprintf(name, sizeof(name), "%020d.snapshot", base);
+        if (base > 6) {
+            assert_int_equal(disk_remove(&world->memory.disk, world_path(name)), STATUS_OK);
+        }
+    }
+    assert_non_null(memory_disk_contents(&world->memory, world_path("00000000000000000006.snapshot")));
+    world->log_start = 12;
+    world_open(world, true);
+    assert_null(memory_disk_contents(&world->memory, world_path("00000000000000000006.snapshot")));
+    expect(world, 2, 4, 6, APPEND_OK);
+    expect(world, 1, 0, 12, APPEND_DUPLICATE);
+    expect(world, 1, 0, 14, APPEND_OK);
 }
 
 static void every_damaged_byte_of_a_snapshot_is_noticed(void **state)
@@ -414,6 +445,7 @@ int test_producers(void)
         LOG_TEST(the_whole_window_outlives_a_clean_stop),
         LOG_TEST(the_whole_window_outlives_a_crash),
         LOG_TEST(damaged_and_missing_snapshots_are_made_up_for_by_the_batches),
+        LOG_TEST(a_snapshot_from_before_the_log_begins_is_not_believed),
         cmocka_unit_test(every_damaged_byte_of_a_snapshot_is_noticed),
         LOG_TEST(truncation_takes_the_window_back),
         LOG_TEST(a_failed_write_takes_the_window_back),

@@ -121,7 +121,8 @@ static void every_flipped_bit_ends_the_log_in_front_of_its_batch(void **state)
         file_of(world, FIRST_LOG)->data[at] ^= 0x04;
         world_open(world, false);
         if (!epoch && !offset) {
-            /* Outside the checksum are only offset and epoch: an offset further on is a gap, as compaction leaves it. */
+            /* Outside the checksum are only offset and epoch: an offset further on is a gap, as compaction leaves
+             * it. */
             assert_int_equal(partition_log_end_offset(world->log), 2);
             world_check_contents(world);
             cuts++;

@@ -1,5 +1,5 @@
-/* What the tests of a partition's log share: a loop without threads on a disk in memory, one log on it, batches, and checks that
- * hold for every log. */
+/* What the tests of a partition's log share: a loop without threads on a disk in memory, one log on it, batches, and
+ * checks that hold for every log. */
 #ifndef TESTS_STORAGE_LOG_WORLD_H
 #define TESTS_STORAGE_LOG_WORLD_H
 
