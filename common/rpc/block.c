@@ -20,17 +20,16 @@ void rpc_block_pool_deinit(struct rpc_block_pool *pool)
     }
 }
 
-struct rpc_block *rpc_block_acquire(struct rpc_block_pool *pool, size_t capacity)
+static bool rpc_block_pool_has(const struct rpc_block_pool *pool, size_t capacity)
+{
+    return pool->bytes == 0 || (pool->bytes < pool->bytes_max && capacity <= pool->bytes_max - pool->bytes);
+}
+
+static struct rpc_block *rpc_block_take(struct rpc_block_pool *pool, size_t capacity)
 {
     struct rpc_block *block;
     struct list *link;
 
-    if (capacity < RPC_BLOCK_SIZE) {
-        capacity = RPC_BLOCK_SIZE;
-    }
-    if (pool->bytes > 0 && (pool->bytes >= pool->bytes_max || capacity > pool->bytes_max - pool->bytes)) {
-        return NULL;
-    }
     if (capacity == RPC_BLOCK_SIZE && (link = list_take_first(&pool->free)) != NULL) {
         block = LIST_ENTRY(link, struct rpc_block, link);
         pool->free_count--;
@@ -40,11 +39,32 @@ struct rpc_block *rpc_block_acquire(struct rpc_block_pool *pool, size_t capacity
         block->pool = pool;
         block->capacity = capacity;
     }
+    block->overdraft = false;
     block->references = 1;
     block->used = 0;
     block->parsed = 0;
     pool->bytes += capacity;
     return block;
+}
+
+struct rpc_block *rpc_block_acquire(struct rpc_block_pool *pool, size_t capacity)
+{
+    capacity = capacity < RPC_BLOCK_SIZE ? RPC_BLOCK_SIZE : capacity;
+    return rpc_block_pool_has(pool, capacity) ? rpc_block_take(pool, capacity) : NULL;
+}
+
+struct rpc_block *rpc_block_extend(struct rpc_block *block, size_t capacity)
+{
+    struct rpc_block_pool *pool = block->pool;
+    struct rpc_block *next = rpc_block_acquire(pool, capacity);
+
+    if (next == NULL && (block->overdraft || !pool->overdrawn)) {
+        next = rpc_block_take(pool, capacity < RPC_BLOCK_SIZE ? RPC_BLOCK_SIZE : capacity);
+        block->overdraft = false;
+        next->overdraft = true;
+        pool->overdrawn = true;
+    }
+    return next;
 }
 
 struct rpc_block *rpc_block_ref(struct rpc_block *block)
@@ -63,6 +83,9 @@ bool rpc_block_unref(struct rpc_block *block)
         return false;
     }
     pool->bytes -= block->capacity;
+    if (block->overdraft) {
+        pool->overdrawn = false;
+    }
     if (block->capacity == RPC_BLOCK_SIZE && pool->free_count < RPC_BLOCKS_KEPT) {
         list_prepend(&pool->free, &block->link);
         pool->free_count++;

@@ -18,11 +18,13 @@ struct rpc_block_pool {
     size_t free_count;
     size_t bytes;     /* of all blocks in use */
     size_t bytes_max;
+    bool overdrawn;   /* one block is there beyond the limit */
 };
 
 struct rpc_block {
     struct list link;
     struct rpc_block_pool *pool;
+    bool overdraft; /* the one beyond the limit */
     uint32_t references;
     size_t capacity;
     size_t used;   /* bytes received */
@@ -35,6 +37,9 @@ void rpc_block_pool_deinit(struct rpc_block_pool *pool);
 /* A block with one reference and at least `capacity` bytes, or NULL if the pool's limit would be passed. A pool that is
  * empty always gives one, so that no limit can stop everything. */
 struct rpc_block *rpc_block_acquire(struct rpc_block_pool *pool, size_t capacity);
+/* A block for the frame that begins in `block`, which stays. When many half frames have used up the pool, none of which could ever be
+ * finished, one frame at a time may pass the limit. */
+struct rpc_block *rpc_block_extend(struct rpc_block *block, size_t capacity);
 struct rpc_block *rpc_block_ref(struct rpc_block *block);
 /* True if that was the last reference: memory came back. */
 bool rpc_block_unref(struct rpc_block *block);

@@ -16,6 +16,10 @@
 #include "common/trace/trace.h"
 
 #define RPC_FRAME_TRUSTED (2 * 1024 * 1024)
+/* Smaller frames move to their request's arena: thousands of waiting fetches must not hold a receive block each. */
+#define RPC_FRAME_COPIED_MAX 4096
+/* With this much on its way to the client no further request of it is started: answers take memory until they are sent. */
+#define RPC_UNSENT_MAX (1024 * 1024)
 /* What decoding may allocate beside the frame: structures are larger than the bytes they come from. */
 #define RPC_ARENA_BASE (16 * 1024 * 1024)
 #define RPC_ARENA_PER_BYTE 16
@@ -67,18 +71,21 @@ void rpc_connection_close(struct rpc_connection *connection)
     }
 }
 
-/* How many bytes of the incomplete frame that starts at `parsed` are believed to come. */
+/* True if the client must take answers before it is listened to again. */
+static bool rpc_connection_is_full(const struct rpc_connection *connection)
+{
+    return connection->in_flight >= connection->server->options.requests_in_flight_max ||
+           (connection->stream != NULL && stream_unsent(connection->stream) >= RPC_UNSENT_MAX);
+}
+
+/* How many bytes of the incomplete frame that starts at `parsed` are believed to come; never less than there are. */
 static size_t rpc_connection_wanted(const struct rpc_block *block, size_t have)
 {
-    size_t frame;
-    size_t believed;
+    const size_t frame = 4 + (size_t)load_u32(block->data + block->parsed);
+    const size_t believed = 2 * have > RPC_FRAME_TRUSTED ? 2 * have : RPC_FRAME_TRUSTED;
+    const size_t wanted = frame < believed ? frame : believed;
 
-    if (have < 4) {
-        return RPC_BLOCK_SIZE;
-    }
-    frame = 4 + (size_t)load_u32(block->data + block->parsed);
-    believed = 2 * have > RPC_FRAME_TRUSTED ? 2 * have : RPC_FRAME_TRUSTED;
-    return frame < believed ? frame : believed;
+    return wanted > have ? wanted : have;
 }
 
 /* Makes sure that the block has room for more of the current frame. False: no memory now. */
@@ -87,23 +94,25 @@ static bool rpc_connection_make_room(struct rpc_connection *connection)
     struct rpc_block *block = connection->block;
     struct rpc_block *next;
     size_t have;
-    size_t wanted;
+    size_t wanted = RPC_BLOCK_SIZE;
+    bool fits;
 
     if (block == NULL) {
         connection->block = rpc_block_acquire(&connection->server->blocks, RPC_BLOCK_SIZE);
         return connection->block != NULL;
     }
-    if (block->parsed == block->used && block->references == 1) {
-        block->parsed = 0;
-        block->used = 0;
-    }
     have = block->used - block->parsed;
-    wanted = rpc_connection_wanted(block, have);
-    if (have < 4 ? block->capacity - block->used >= 4 * RPC_FRAME_SIZE_MIN
-                 : block->used < block->capacity && block->parsed + wanted <= block->capacity) {
+    if (have < 4 || !connection->started) {
+        /* Nothing is known of the frame's size. */
+        fits = block->capacity - block->used >= 4 * RPC_FRAME_SIZE_MIN;
+    } else {
+        wanted = rpc_connection_wanted(block, have);
+        fits = block->used < block->capacity && block->parsed + wanted <= block->capacity;
+    }
+    if (fits) {
         return true;
     }
-    next = rpc_block_acquire(&connection->server->blocks, wanted);
+    next = rpc_block_extend(block, wanted);
     if (next == NULL) {
         return false;
     }
@@ -114,16 +123,30 @@ static bool rpc_connection_make_room(struct rpc_connection *connection)
     return true;
 }
 
+static void rpc_connection_starve(struct rpc_connection *connection)
+{
+    struct rpc_server *server = connection->server;
+
+    list_remove(&connection->starved_link);
+    list_append(&server->starved, &connection->starved_link);
+    if (!env_timer_active(&server->stall_timer)) {
+        env_timer_start(server->env, &server->stall_timer, RPC_STALL_NS);
+    }
+}
+
 static struct space rpc_connection_space(void *context)
 {
     struct rpc_connection *connection = context;
 
-    if (connection->closing || connection->in_flight >= connection->server->options.requests_in_flight_max) {
+    if (connection->closing) {
+        return (struct space){NULL, 0};
+    }
+    if (rpc_connection_is_full(connection)) {
+        connection->blocked = true;
         return (struct space){NULL, 0};
     }
     if (!rpc_connection_make_room(connection)) {
-        list_remove(&connection->starved_link);
-        list_append(&connection->server->starved, &connection->starved_link);
+        rpc_connection_starve(connection);
         return (struct space){NULL, 0};
     }
     return (struct space){connection->block->data + connection->block->used,
@@ -174,6 +197,20 @@ static bool rpc_request_decode(struct rpc_request *request, struct reader *reade
     return reader_done(reader);
 }
 
+/* Keeps the frame's bytes for as long as the request lives: where they are, or copied. */
+static const uint8_t *rpc_request_keep(struct rpc_request *request, const uint8_t *at, size_t size)
+{
+    uint8_t *copy;
+
+    if (size > RPC_FRAME_COPIED_MAX) {
+        request->block = rpc_block_ref(request->connection->block);
+        return at;
+    }
+    copy = arena_need(&request->arena, size, 1);
+    memcpy(copy, at, size);
+    return copy;
+}
+
 /* One frame of `size` bytes at `at` becomes a request in the pipeline and is started. */
 static void rpc_connection_frame(struct rpc_connection *connection, const uint8_t *at, size_t size)
 {
@@ -185,7 +222,7 @@ static void rpc_connection_frame(struct rpc_connection *connection, const uint8_
     size_t limit = RPC_ARENA_BASE + RPC_ARENA_PER_BYTE * size;
 
     request->arena.limit = limit < RPC_ARENA_MAX ? limit : RPC_ARENA_MAX;
-    reader_init(&reader, bytes_of(at, size), &request->arena);
+    reader_init(&reader, bytes_of(rpc_request_keep(request, at, size), size), &request->arena);
     request_header_read(&header, &reader);
     route = rpc_route_find(server, header.key);
     request->api = route != NULL ? api_find(header.key) : NULL;
@@ -216,11 +253,14 @@ static void rpc_connection_frame(struct rpc_connection *connection, const uint8_
     }
     /* What handlers take from now on is in proportion to what was decoded, and checked by them. */
     request->arena.limit = SIZE_MAX / 2;
-    request->block = rpc_block_ref(connection->block);
     list_append(&connection->pipeline, &request->link);
     connection->in_flight++;
     server->requests_total++;
     route->handle(request);
+    /* Completed at once: it is still there, because nothing else takes it out while frames are parsed. */
+    if (request->completed) {
+        rpc_pipeline_drain(connection);
+    }
 }
 
 static void rpc_connection_close_upgraded(void *connection)
@@ -272,7 +312,7 @@ static void rpc_connection_parse(struct rpc_connection *connection)
     struct rpc_server *server = connection->server;
 
     connection->parsing = true;
-    while (!connection->closing && connection->in_flight < server->options.requests_in_flight_max) {
+    while (!connection->closing && !rpc_connection_is_full(connection)) {
         struct rpc_block *block = connection->block;
         const size_t have = block != NULL ? block->used - block->parsed : 0;
         int32_t size;
@@ -307,6 +347,7 @@ static void rpc_connection_parse(struct rpc_connection *connection)
     }
     connection->parsing = false;
     rpc_pipeline_drain(connection);
+    connection->blocked = connection->blocked || rpc_connection_is_full(connection);
     /* A connection at rest holds no receive memory. */
     if (connection->block != NULL && connection->block->parsed == connection->block->used) {
         rpc_connection_drop_block(connection);
@@ -328,9 +369,9 @@ void rpc_connection_resume(struct rpc_connection *connection)
     if (connection->closing || connection->parsing) {
         return;
     }
+    connection->blocked = false;
     rpc_connection_parse(connection);
-    if (!connection->closing && connection->stream != NULL &&
-        connection->in_flight < connection->server->options.requests_in_flight_max) {
+    if (!connection->closing && !connection->blocked) {
         stream_resume(connection->stream);
     }
 }

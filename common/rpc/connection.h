@@ -5,6 +5,8 @@
 #include "common/rpc/block.h"
 #include "common/rpc/server.h"
 
+/* With others waiting for receive memory, a half frame must grow within this time. */
+#define RPC_STALL_NS (10 * NS_PER_SECOND)
 /* Request objects kept for reuse. */
 #define RPC_REQUESTS_KEPT 64
 
@@ -21,7 +23,8 @@ struct rpc_server {
     uint64_t requests_total;
     uint64_t bad_frames_total;
     struct env_timer idle_timer;
-    struct env_hook resume_hook; /* wakes starved connections once memory came back */
+    struct env_timer stall_timer; /* runs while connections starve */
+    struct env_hook resume_hook;  /* wakes starved connections once memory came back */
     void (*stopped)(void *context);
     void *stopped_context;
     bool stopping;
@@ -38,9 +41,11 @@ struct rpc_connection {
     uint32_t listener;
     uint32_t in_flight;
     uint64_t active_ns;       /* last bytes or answer */
+    size_t unsent_seen;       /* at the last look for idle connections: a slow reader that reads is not idle */
     bool started;             /* the first 8 bytes were looked at */
     bool closing;
-    bool parsing;
+    bool parsing;             /* handlers are being called: requests stay in the pipeline until that is over */
+    bool blocked;             /* no more is read or parsed before an answer has left */
     void *upgraded;           /* not Kafka's protocol: see struct rpc_upgrade */
     void *session;
     void (*session_gone)(void *session);

@@ -12,6 +12,7 @@
 
 /* An answer's encoding buffer larger than this is not kept with the request object. */
 #define RPC_WRITER_KEPT (16 * 1024)
+#define RPC_SPLICES_KEPT 64
 
 struct rpc_request *rpc_request_acquire(struct rpc_connection *connection)
 {
@@ -49,7 +50,7 @@ static void rpc_request_recycle(struct rpc_server *server, struct rpc_request *r
         return;
     }
     arena_reset(&request->arena);
-    if (request->writer.buffer.capacity > RPC_WRITER_KEPT) {
+    if (request->writer.buffer.capacity > RPC_WRITER_KEPT || request->writer.splice_capacity > RPC_SPLICES_KEPT) {
         writer_deinit(&request->writer);
         writer_init(&request->writer);
     } else {
@@ -81,22 +82,37 @@ void rpc_request_release(struct rpc_request *request)
 static void rpc_request_retire(struct rpc_request *request)
 {
     struct rpc_connection *connection = request->connection;
-    const bool was_full = connection->in_flight >= connection->server->options.requests_in_flight_max;
 
     connection->in_flight--;
     connection->active_ns = env_now_ns(connection->server->env);
     rpc_request_release(request);
-    if (was_full) {
+    if (connection->blocked) {
         env_at_turn_end(connection->server->env, &connection->resume_hook);
     }
+}
+
+/* The oldest request is one that waited to close the connection until all before it was sent. */
+static bool rpc_pipeline_closes(const struct rpc_connection *connection)
+{
+    const struct rpc_request *request;
+
+    if (list_empty(&connection->pipeline)) {
+        return false;
+    }
+    request = LIST_ENTRY(connection->pipeline.next, struct rpc_request, link);
+    return request->completed && request->close_after;
 }
 
 static void rpc_request_sent(struct send *send, enum status status)
 {
     struct rpc_request *request = CONTAINER_OF(send, struct rpc_request, send);
+    struct rpc_connection *connection = request->connection;
 
     (void)status;
     rpc_request_retire(request);
+    if (rpc_pipeline_closes(connection)) {
+        rpc_pipeline_drain(connection);
+    }
 }
 
 /* Turns buffer and splices into the parts of one send. */
@@ -157,7 +173,10 @@ void rpc_pipeline_drain(struct rpc_connection *connection)
             break;
         }
         if (request->silent || connection->stream == NULL || connection->closing) {
-            if (request->close_after) {
+            if (request->close_after && connection->stream != NULL && !connection->closing) {
+                if (request->link.previous != &connection->pipeline) {
+                    break; /* closing would drop the answers that are on their way */
+                }
                 rpc_connection_close(connection);
             }
             rpc_request_retire(request);

@@ -9,6 +9,27 @@
 /* How often idle connections are looked for, as a part of the allowed idle time. */
 #define RPC_IDLE_CHECKS 8
 
+/* Nothing happens here: no request is being handled, and the client neither sends nor takes anything. */
+static bool rpc_connection_is_idle(struct rpc_connection *connection, uint64_t now_ns)
+{
+    if (connection->upgraded != NULL || connection->stream == NULL) {
+        return false;
+    }
+    if (connection->in_flight > 0) {
+        const struct rpc_request *oldest = LIST_ENTRY(connection->pipeline.next, struct rpc_request, link);
+        const size_t unsent = stream_unsent(connection->stream);
+
+        if (!oldest->completed) {
+            return false;
+        }
+        if (unsent != connection->unsent_seen) {
+            connection->unsent_seen = unsent;
+            connection->active_ns = now_ns;
+        }
+    }
+    return now_ns - connection->active_ns >= connection->server->options.idle_ns_max;
+}
+
 static void rpc_server_check_idle(void *context)
 {
     struct rpc_server *server = context;
@@ -18,14 +39,35 @@ static void rpc_server_check_idle(void *context)
     {
         struct rpc_connection *connection = LIST_ENTRY(link, struct rpc_connection, link);
 
-        if (connection->in_flight == 0 && connection->upgraded == NULL &&
-            now_ns - connection->active_ns >= server->options.idle_ns_max) {
+        if (rpc_connection_is_idle(connection, now_ns)) {
             rpc_connection_close(connection);
         }
     }
     if (!list_empty(&server->connections)) {
         env_timer_start(server->env, &server->idle_timer, server->options.idle_ns_max / RPC_IDLE_CHECKS);
     }
+}
+
+/* Receive memory has been used up for a while: who keeps a half frame in it and sends no more of it makes room. */
+static void rpc_server_check_stalled(void *context)
+{
+    struct rpc_server *server = context;
+    const uint64_t now_ns = env_now_ns(server->env);
+
+    if (list_empty(&server->starved)) {
+        return;
+    }
+    LIST_EACH(link, &server->connections)
+    {
+        struct rpc_connection *connection = LIST_ENTRY(link, struct rpc_connection, link);
+
+        if (connection->block != NULL && !connection->blocked && list_empty(&connection->starved_link) &&
+            now_ns - connection->active_ns >= RPC_STALL_NS) {
+            trace_info("connection_stalled", T_TEXT("peer", stream_peer(connection->stream)));
+            rpc_connection_close(connection);
+        }
+    }
+    env_timer_start(server->env, &server->stall_timer, RPC_STALL_NS);
 }
 
 static void rpc_server_resume_starved(void *context)
@@ -56,6 +98,7 @@ struct rpc_server *rpc_server_create(struct env *env, const struct rpc_server_op
     list_init(&server->starved);
     list_init(&server->requests_free);
     env_timer_init(&server->idle_timer, rpc_server_check_idle, server);
+    env_timer_init(&server->stall_timer, rpc_server_check_stalled, server);
     env_hook_init(&server->resume_hook, rpc_server_resume_starved, server);
     return server;
 }
@@ -78,6 +121,7 @@ void rpc_server_stop(struct rpc_server *server, void (*done)(void *context), voi
     server->stopped = done;
     server->stopped_context = context;
     env_timer_stop(server->env, &server->idle_timer);
+    env_timer_stop(server->env, &server->stall_timer);
     for (link = server->connections.next; link != &server->connections; link = link->next) {
         rpc_connection_close(LIST_ENTRY(link, struct rpc_connection, link));
     }
@@ -90,6 +134,7 @@ void rpc_server_destroy(struct rpc_server *server)
 
     ASSERT(list_empty(&server->connections));
     env_timer_stop(server->env, &server->idle_timer);
+    env_timer_stop(server->env, &server->stall_timer);
     env_hook_cancel(&server->resume_hook);
     while ((link = list_take_first(&server->requests_free)) != NULL) {
         struct rpc_request *request = LIST_ENTRY(link, struct rpc_request, link);

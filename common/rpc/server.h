@@ -6,8 +6,8 @@
  * order, later; answers leave in the order of the requests. Handlers never see reader or writer. Decoded requests borrow from
  * the receive block: record batches are stored from where the socket put them.
  *
- * Back-pressure: a connection with `requests_in_flight_max` unanswered requests, or a server whose receive memory is used up,
- * stops reading; nothing is dropped. */
+ * Back-pressure: a connection with `requests_in_flight_max` unanswered requests, or with a megabyte of answers that its client does not
+ * take, or a server whose receive memory is used up, stops reading; nothing is dropped. */
 #ifndef RPC_SERVER_H
 #define RPC_SERVER_H
 
