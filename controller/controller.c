@@ -2,7 +2,8 @@
  *
  *     RUNNING --controller_stop--> HANDING_OVER --no longer active, or time is up--> CLOSING --all gone--> done
  *
- * CLOSING ends when the server with its connections and the machine with its way to the active controller are closed. */
+ * CLOSING ends when the server with its connections and the machine with its way to the active controller are
+ * closed. */
 #include "controller/controller.h"
 
 #include "common/base/assert.h"
@@ -95,7 +96,8 @@ static enum status open_directory(struct controller *controller, struct config_p
     enum status status = disk_make_directories(disk, directory);
 
     if (status != STATUS_OK) {
-        config_problem_set(problem, "cannot use the directory %s: %s; set metadata.log.dir to one that this user may write to",
+        config_problem_set(problem,
+                           "cannot use the directory %s: %s; set metadata.log.dir to one that this user may write to",
                            directory, status_text(status));
         return status;
     }
@@ -111,15 +113,17 @@ static enum status open_directory(struct controller *controller, struct config_p
     }
     status = disk_space(disk, directory, &space);
     if (status == STATUS_OK && space.usable < SPACE_MIN) {
-        config_problem_set(problem, "%s has %llu MiB left on its disk, and %llu MiB are needed: make room, or set metadata.log.dir "
-                                    "to another disk",
+        config_problem_set(problem,
+                           "%s has %llu MiB left on its disk, and %llu MiB are needed: make room, or set "
+                           "metadata.log.dir to another disk",
                            directory, (unsigned long long)(space.usable >> 20), (unsigned long long)(SPACE_MIN >> 20));
         return STATUS_NO_SPACE;
     }
     return STATUS_OK;
 }
 
-static void fill_machine_options(const struct controller *controller, struct uuid cluster_id, struct machine_options *machine)
+static void fill_machine_options(const struct controller *controller, struct uuid cluster_id,
+                                 struct machine_options *machine)
 {
     const struct controller_options *options = &controller->options;
     struct quorum_options *quorum = &machine->quorum;
@@ -235,10 +239,10 @@ enum status controller_start(struct controller *controller, struct config_proble
                                               &controller->listeners[i]);
 
         if (status != STATUS_OK) {
-            config_problem_set(problem, status == STATUS_ADDRESS_IN_USE
-                                            ? "cannot listen on %s:%u: %s; stop the other process or change the port in listeners"
-                                            : "cannot listen on %s:%u: %s; check the host in listeners",
-                               wanted->host, (unsigned)wanted->port, status_text(status));
+            config_problem_set(problem, "cannot listen on %s:%u: %s; %s", wanted->host, (unsigned)wanted->port,
+                               status_text(status),
+                               status == STATUS_ADDRESS_IN_USE ? "stop that process, or change the port in listeners"
+                                                               : "check the host in listeners");
             controller->listeners[i] = NULL;
             close_listeners(controller);
             return status;

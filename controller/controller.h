@@ -1,5 +1,5 @@
-/* A controller: one voter of the metadata quorum, with the requests it answers on its listeners. Built the same way by main.c and by
- * the simulator.
+/* A controller: one voter of the metadata quorum, with the requests it answers on its listeners. Built the same way by
+ * main.c and by the simulator.
  *
  *     DIR/.lock             held while the process runs
  *     DIR/meta.properties   version=1, cluster.id, node.id: written at the first start, compared at every other
@@ -45,17 +45,20 @@ struct controller_options {
     size_t receive_bytes_max;
     uint64_t idle_ms_max;        /* 0: connections may be idle for ever */
     uint32_t connections_max;
-    /* The controller cannot go on: its process must end at once, without answering anything more. `what` is a sentence. */
+    /* The controller cannot go on: its process must end at once, without answering anything more. `what` is a
+     * sentence. */
     void (*fatal)(void *context, const char *what, enum status why);
     void *context;
 };
 
-/* Everything but the callback, from a configuration of controller_config_schema. `arena` must live as long as the options. */
+/* Everything but the callback, from a configuration of controller_config_schema. `arena` must live as long as the
+ * options. */
 MUST_USE enum status controller_options_read(const struct config *config, struct arena *arena,
                                              struct controller_options *options, struct config_problem *problem);
 
 /* Unless OK, `problem` has a sentence with the remedy and *out is NULL. */
-MUST_USE enum status controller_create(struct env *env, const struct controller_options *options, struct controller **out,
+MUST_USE enum status controller_create(struct env *env, const struct controller_options *options,
+                                       struct controller **out,
                                        struct config_problem *problem);
 MUST_USE enum status controller_start(struct controller *controller, struct config_problem *problem);
 /* `done` never comes inside this call. */

@@ -21,7 +21,8 @@ static struct string value_of(const struct properties *properties, const char *k
     return STRING_NULL;
 }
 
-static enum status compare(const struct properties *properties, const char *path, int32_t node_id, struct uuid *cluster_id,
+static enum status compare(const struct properties *properties, const char *path, int32_t node_id,
+                           struct uuid *cluster_id,
                            struct config_problem *problem)
 {
     const struct string version = value_of(properties, "version");
@@ -39,14 +40,16 @@ static enum status compare(const struct properties *properties, const char *path
     }
     snprintf(id_text, sizeof(id_text), "%d", (int)node_id);
     if (!string_is(node, id_text)) {
-        config_problem_set(problem, "%s says that the directory belongs to node.id %.*s, but this is node.id %s: set node.id or "
-                                    "metadata.log.dir right",
+        config_problem_set(problem,
+                           "%s says that the directory belongs to node.id %.*s, but this is node.id %s: set node.id "
+                           "or metadata.log.dir right",
                            path, STRING_ARGS(node), id_text);
         return STATUS_INVALID;
     }
     if (!uuid_is_zero(*cluster_id) && !uuid_equal(*cluster_id, found)) {
-        config_problem_set(problem, "%s says that the directory belongs to cluster %.*s, but cluster.id is %s: set cluster.id or "
-                                    "metadata.log.dir right",
+        config_problem_set(problem,
+                           "%s says that the directory belongs to cluster %.*s, but cluster.id is %s: set cluster.id "
+                           "or metadata.log.dir right",
                            path, STRING_ARGS(cluster), uuid_format(*cluster_id, uuid_text));
         return STATUS_INVALID;
     }
@@ -62,7 +65,8 @@ static enum status write_file(struct env *env, const char *path, int32_t node_id
     enum status status;
 
     buffer_init(&text);
-    buffer_append_format(&text, "version=1\ncluster.id=%s\nnode.id=%d\n", uuid_format(cluster_id, uuid_text), (int)node_id);
+    buffer_append_format(&text, "version=1\ncluster.id=%s\nnode.id=%d\n", uuid_format(cluster_id, uuid_text),
+                         (int)node_id);
     status = disk_replace_file(env->disk, path, buffer_bytes(&text));
     buffer_deinit(&text);
     if (status != STATUS_OK) {
@@ -78,7 +82,8 @@ static uint64_t next_random(void *env)
     return env_random(env);
 }
 
-static enum status read_file(const char *path, const uint8_t *data, size_t size, int32_t node_id, struct uuid *cluster_id,
+static enum status read_file(const char *path, const uint8_t *data, size_t size, int32_t node_id,
+                             struct uuid *cluster_id,
                              struct config_problem *problem)
 {
     struct properties properties;
@@ -97,7 +102,8 @@ static enum status read_file(const char *path, const uint8_t *data, size_t size,
     return status;
 }
 
-enum status identity_settle(struct env *env, const char *directory, int32_t node_id, bool sole_voter, struct uuid *cluster_id,
+enum status identity_settle(struct env *env, const char *directory, int32_t node_id, bool sole_voter,
+                            struct uuid *cluster_id,
                             struct config_problem *problem)
 {
     char path[DISK_PATH_MAX];
@@ -121,8 +127,9 @@ enum status identity_settle(struct env *env, const char *directory, int32_t node
         char text[UUID_TEXT_SIZE + 1];
 
         if (!sole_voter) {
-            config_problem_set(problem, "cluster.id is required at the first start of several controllers: give all of them, and "
-                                        "the storage nodes, the same one, for instance cluster.id=%s",
+            config_problem_set(problem,
+                               "cluster.id is required at the first start of several controllers: give all of them, "
+                               "and the storage nodes, the same one, for instance cluster.id=%s",
                                uuid_format(made_up, text));
             return STATUS_INVALID;
         }

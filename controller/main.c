@@ -1,18 +1,16 @@
-/* The program millrace-controller.
- *
- *     millrace-controller --config FILE [--set KEY=VALUE]... [--check-config]
- */
+/* The program millrace-controller: configuration, log, loop, signals; everything else is controller.c's. */
 #include "common/base/buffer.h"
 #include "common/config/controller_config.h"
 #include "common/runtime/runtime.h"
 #include "common/trace/trace.h"
+#include "controller/arguments.h"
 #include "controller/controller.h"
+#include "controller/process_log.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SETTINGS_MAX 128
 /* Fewer descriptors than this and a handful of nodes would use them up. */
 #define DESCRIPTORS_MIN 256
 #define EXIT_USAGE 2
@@ -23,41 +21,14 @@ struct program {
     struct runtime_workers *workers;
     struct runtime_loop *loop;
     struct config *config;
-    struct trace *trace;
     struct controller *controller;
     bool stopping;
-};
-
-struct arguments {
-    const char *config;
-    const char *settings[SETTINGS_MAX];
-    size_t setting_count;
-    bool check;
 };
 
 static int complain(const char *text, int code)
 {
     fprintf(stderr, "millrace-controller: %s\n", text);
     return code;
-}
-
-static bool parse_arguments(int count, char **texts, struct arguments *arguments)
-{
-    *arguments = (struct arguments){0};
-    for (int i = 1; i < count; i++) {
-        const bool more = i + 1 < count;
-
-        if (strcmp(texts[i], "--config") == 0 && more) {
-            arguments->config = texts[++i];
-        } else if (strcmp(texts[i], "--set") == 0 && more && arguments->setting_count < SETTINGS_MAX) {
-            arguments->settings[arguments->setting_count++] = texts[++i];
-        } else if (strcmp(texts[i], "--check-config") == 0) {
-            arguments->check = true;
-        } else {
-            return false;
-        }
-    }
-    return true;
 }
 
 static void on_stopped(void *context)
@@ -83,22 +54,6 @@ static void on_fatal(void *context, const char *what, enum status why)
     (void)context;
     trace_error("controller_failed", T_TEXT("what", what), T_STATUS("why", why));
     _Exit(EXIT_FAILURE);
-}
-
-static void start_trace(struct program *program, struct trace_options *options, const char *from)
-{
-    const enum status level = trace_level_parse(string_of(config_string(program->config, "log.level")), &options->level);
-    const enum status format = trace_format_parse(string_of(config_string(program->config, "log.format")), &options->format);
-
-    if (level != STATUS_OK || format != STATUS_OK) {
-        return;
-    }
-    options->from = from;
-    program->trace = trace_create(options);
-    trace_install(program->trace);
-    for (size_t i = 0; i < config_warning_count(program->config); i++) {
-        trace_warn("config", T_TEXT("warning", config_warning_at(program->config, i)));
-    }
 }
 
 /* Runs until a signal. A controller that cannot listen is closed as orderly as any other. */
@@ -146,11 +101,10 @@ static int start(struct program *program, const struct arguments *arguments)
                                          .environment = environ,
                                          .settings = arguments->settings,
                                          .setting_count = arguments->setting_count};
-    struct trace_options trace_options = trace_options_stderr();
     struct controller_options options;
     struct config_problem problem;
     struct arena arena;
-    char from[32];
+    struct process_log log;
     int code;
 
     if (config_read(controller_config_schema(), &inputs, &program->config, &problem) != STATUS_OK) {
@@ -162,13 +116,9 @@ static int start(struct program *program, const struct arguments *arguments)
     } else if (arguments->check) {
         code = check_config(program->config);
     } else {
-        snprintf(from, sizeof(from), "controller-%d", (int)options.id);
-        start_trace(program, &trace_options, from);
+        process_log_start(&log, program->config, "controller");
         code = serve(program, &options, &problem);
-        trace_install(NULL);
-        if (program->trace != NULL) {
-            trace_destroy(program->trace);
-        }
+        process_log_stop(&log);
     }
     arena_deinit(&arena);
     config_destroy(program->config);
@@ -181,8 +131,8 @@ int main(int count, char **texts)
     struct arguments arguments;
     int code;
 
-    if (!parse_arguments(count, texts, &arguments)) {
-        return complain("usage: millrace-controller --config FILE [--set KEY=VALUE]... [--check-config]", EXIT_USAGE);
+    if (!arguments_parse(&arguments, count, texts)) {
+        return complain(ARGUMENTS_USAGE, EXIT_USAGE);
     }
     program.workers = runtime_workers_create(NULL);
     program.loop = runtime_loop_create(&(struct runtime_options){.workers = program.workers});

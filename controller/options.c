@@ -69,7 +69,8 @@ static enum status read_listeners(const struct config *config, struct arena *are
     return STATUS_OK;
 }
 
-enum status controller_options_read(const struct config *config, struct arena *arena, struct controller_options *options,
+enum status controller_options_read(const struct config *config, struct arena *arena,
+                                    struct controller_options *options,
                                     struct config_problem *problem)
 {
     const char *cluster_id = config_string(config, "cluster.id");

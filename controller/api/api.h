@@ -1,8 +1,8 @@
-/* The requests that controllers answer: one file per request, each with its handler; routes.c has the table. `service` of a
- * request is the machine.
+/* The requests that controllers answer: one file per request, each with its handler; routes.c has the table. `service`
+ * of a request is the machine.
  *
- * Reads are answered by any controller from its committed image. Writes are decided by the active controller and answered when
- * their records are applied; other controllers pass them on (KIP-919). */
+ * Reads are answered by any controller from its committed image. Writes are decided by the active controller and
+ * answered when their records are applied; other controllers pass them on (KIP-919). */
 #ifndef API_API_H
 #define API_API_H
 
@@ -14,11 +14,13 @@ struct api_write {
     int16_t key;
     /* Decides: adds records, fills request->response. */
     void (*decide)(struct machine *machine, const struct decision *decision, struct rpc_request *request);
-    /* The records are applied; the first is at `offset`. What could not be told before goes into the response. May be NULL. */
+    /* The records are applied; the first is at `offset`. What could not be told before goes into the response. May be
+     * NULL. */
     void (*applied)(struct machine *machine, struct rpc_request *request, int64_t offset);
     /* Fills a response that says `error` for everything in the request. */
     void (*fail)(struct rpc_request *request, int16_t error);
-    /* If no record was decided and nothing else is on its way, the answer needs no proof that this controller still leads. */
+    /* If no record was decided and nothing else is on its way, the answer needs no proof that this controller still
+     * leads. */
     bool hasty;
 };
 
@@ -29,7 +31,8 @@ const struct api_write *api_write_find(int16_t key);
 
 /* Carries out a write, or passes it on. The handler of all writes. */
 void api_write_handle(struct rpc_request *request);
-/* Passes a request that only the active controller can answer on to it; `request` is that of a write or of DescribeQuorum. */
+/* Passes a request that only the active controller can answer on to it; `request` is that of a write or of
+ * DescribeQuorum. */
 void api_pass_on(struct rpc_request *request);
 
 /* The response shows parts of `image`, and answers may wait behind others: keeps it until this one is sent. */

@@ -1,5 +1,5 @@
-/* BrokerHeartbeat (KIP-631). That a node was heard of is counted at once and kept in memory; only what changes its state goes through
- * the log. So a quiet cluster of any size writes nothing. */
+/* BrokerHeartbeat (KIP-631). That a node was heard of is counted at once and kept in memory; only what changes its
+ * state goes through the log. So a quiet cluster of any size writes nothing. */
 #include "controller/api/api.h"
 #include "controller/state/broker_table.h"
 #include "wire/broker_heartbeat.h"

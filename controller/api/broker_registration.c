@@ -1,4 +1,5 @@
-/* BrokerRegistration (KIP-631). The epoch of a registration is the offset of its record. */
+/* BrokerRegistration (KIP-631). The epoch of a registration is the offset of its first record; a node that registers
+ * again with the same incarnation, as after a change of the active controller, keeps the epoch it has. */
 #include "controller/api/api.h"
 #include "controller/state/broker_table.h"
 #include "wire/broker_registration.h"
@@ -14,8 +15,11 @@ static void applied(struct machine *machine, struct rpc_request *request, int64_
     const struct broker_registration_request *body = request->body;
     struct broker_registration_response *response = request->response;
 
-    response->broker_epoch = offset;
-    heartbeat_table_touch(&machine->heartbeats, body->broker_id, offset, -1, env_now_ns(machine->env));
+    const struct broker_image *broker = image_broker(machine->image, body->broker_id);
+
+    (void)offset;
+    response->broker_epoch = broker->epoch;
+    heartbeat_table_touch(&machine->heartbeats, body->broker_id, broker->epoch, -1, env_now_ns(machine->env));
 }
 
 static void fail(struct rpc_request *request, int16_t error)

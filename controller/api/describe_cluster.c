@@ -1,5 +1,5 @@
-/* DescribeCluster (KIP-700, KIP-919): the controllers and which of them is active, or the storage nodes. Kafka's controllers refuse
- * the second question; ours answer it, because the command line talks to controllers. */
+/* DescribeCluster (KIP-700, KIP-919): the controllers and which of them is active, or the storage nodes. Kafka's
+ * controllers refuse the second question; ours answer it, because the command line talks to controllers. */
 #include "controller/api/api.h"
 
 #include "common/wire/error.h"

@@ -1,9 +1,10 @@
-/* DescribeQuorum (KIP-595, KIP-836): who leads the metadata quorum and how far everybody has got, as the leader knows it. Other
- * controllers pass the question on.
+/* DescribeQuorum (KIP-595, KIP-836): who leads the metadata quorum and how far everybody has got, as the leader knows
+ * it. Other controllers pass the question on.
  *
- * The quorum counts its own entries, the metadata log counts records. A voter's log end offset is where the metadata log ends once
- * the entries are applied that the voter is known to have on its disk; for times too long ago to know, where the log in memory begins.
- * Observers are the registered storage nodes: what they fetched from this controller, or said in heartbeats if that is newer. */
+ * The quorum counts its own entries, the metadata log counts records. A voter's log end offset is where the metadata
+ * log ends once the entries are applied that the voter is known to have on its disk; for times too long ago to know,
+ * where the log in memory begins. Observers are the registered storage nodes: what they fetched from this controller,
+ * or said in heartbeats if that is newer. */
 #include "controller/api/api.h"
 
 #include "common/wire/error.h"

@@ -1,5 +1,5 @@
-/* DescribeTopicPartitions (KIP-966): topics in the order of their names, a page of partitions at a time. Storage nodes answer it
- * like Kafka's brokers; that controllers do as well is for the command line, which talks to controllers. */
+/* DescribeTopicPartitions (KIP-966): topics in the order of their names, a page of partitions at a time. Storage nodes
+ * answer it like Kafka's brokers; that controllers do as well is for the command line, which talks to controllers. */
 #include "controller/api/api.h"
 
 #include "common/base/memory.h"

@@ -1,5 +1,6 @@
-/* Fetch of the metadata log (KIP-595, KIP-630): how storage nodes follow the cluster's metadata. Any controller serves what it has
- * applied, which is committed; so followers of the log never have to cut anything off, and there are no diverging epochs.
+/* Fetch of the metadata log (KIP-595, KIP-630): how storage nodes follow the cluster's metadata. Any controller serves
+ * what it has applied, which is committed; so followers of the log never have to cut anything off, and there are no
+ * diverging epochs.
  *
  *     offset in memory                 batches from there on
  *     offset older than that           the id of a snapshot to fetch first

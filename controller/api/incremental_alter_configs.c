@@ -24,4 +24,5 @@ static void fail(struct rpc_request *request, int16_t error)
     }
 }
 
-const struct api_write api_incremental_alter_configs = {.key = API_INCREMENTAL_ALTER_CONFIGS, .decide = decide, .fail = fail};
+const struct api_write api_incremental_alter_configs = {.key = API_INCREMENTAL_ALTER_CONFIGS, .decide = decide,
+                                                        .fail = fail};

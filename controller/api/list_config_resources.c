@@ -1,5 +1,5 @@
-/* ListConfigResources (KIP-714, KIP-1142): resources that have configuration. Topics and nodes are listed all, as Kafka does,
- * because they all have configs; of the other kinds those that have some set. */
+/* ListConfigResources (KIP-714, KIP-1142): resources that have configuration. Topics and nodes are listed all, as Kafka
+ * does, because they all have configs; of the other kinds those that have some set. */
 #include "controller/api/api.h"
 
 #include "common/wire/error.h"

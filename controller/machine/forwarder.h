@@ -1,6 +1,6 @@
-/* Requests that only the active controller may answer, passed on to it over one connection (KIP-919: any controller will do).
- * Connections between controllers for this purpose say so by their client id, and what comes over them is never passed on
- * again: two controllers that disagree about who is active cannot play ball with a request. */
+/* Requests that only the active controller may answer, passed on to it over one connection (KIP-919: any controller
+ * will do). Connections between controllers for this purpose say so by their client id, and what comes over them is
+ * never passed on again: two controllers that disagree about who is active cannot play ball with a request. */
 #ifndef MACHINE_FORWARDER_H
 #define MACHINE_FORWARDER_H
 
@@ -36,8 +36,8 @@ struct forwarder {
 void forwarder_init(struct forwarder *forwarder, struct env *env, const struct forwarder_options *options);
 /* Who is active now. What waits for another one fails. */
 void forwarder_aim(struct forwarder *forwarder, int32_t target);
-/* Passes the request on; it completes with the answer, or `failed` gets it with the reason: STATUS_NOT_LEADER if it certainly did
- * not arrive, else it may have been carried out. `failed` may be called at once. */
+/* Passes the request on; it completes with the answer, or `failed` gets it with the reason: STATUS_NOT_LEADER if it
+ * certainly did not arrive, else it may have been carried out. `failed` may be called at once. */
 void forwarder_pass(struct forwarder *forwarder, struct rpc_request *request,
                     void (*failed)(struct rpc_request *request, enum status why));
 /* True if the request has been passed on once already. */

@@ -51,9 +51,9 @@ bool machine_apply(struct machine *machine, uint64_t index, uint64_t term, struc
     }
     if (header.base_offset != image_offset(machine->image) + 1 || header.partition_leader_epoch != (int32_t)term) {
         machine->passed_over_total++;
-        trace_warn("batch_passed_over", T_UINT("index", index), T_INT("decided_at", header.base_offset),
-                   T_INT("offset", image_offset(machine->image) + 1), T_INT("decided_in", header.partition_leader_epoch),
-                   T_UINT("term", term));
+        trace_warn("batch_passed_over", T_UINT("index", index), T_UINT("term", term),
+                   T_INT("offset", image_offset(machine->image) + 1), T_INT("decided_at", header.base_offset),
+                   T_INT("decided_in", header.partition_leader_epoch));
         return false;
     }
     status = image_apply_batch(&machine->image, entry);
@@ -217,8 +217,8 @@ static void machine_free(struct machine *machine)
     memory_free(machine);
 }
 
-enum status machine_create(struct env *env, const struct machine_options *options, const struct machine_handler *handler,
-                           void *context, struct machine **out)
+enum status machine_create(struct env *env, const struct machine_options *options,
+                           const struct machine_handler *handler, void *context, struct machine **out)
 {
     struct machine *machine = memory_alloc_zero(1, sizeof(*machine));
     enum status status;

@@ -1,15 +1,16 @@
-/* The controller as a replicated state machine: what the quorum has committed, what is decided and on its way, and who is active.
+/* The controller as a replicated state machine: what the quorum has committed, what is decided and on its way, and who
+ * is active.
  *
  *     request --> decide on `ahead` --> records --> batch --> quorum --> apply on `image` --> answer
  *                       ^                 |                    |   \--> metadata log --> fetches of nodes
  *                       '-- replayed  <---'                    '--> the other controllers apply it too
  *
- * Only the active controller decides: the leader of the quorum, once it has applied everything that earlier leaders committed.
- * `ahead` is the image with all decided batches, committed or not, so that requests pipeline.
+ * Only the active controller decides: the leader of the quorum, once it has applied everything that earlier leaders
+ * committed. `ahead` is the image with all decided batches, committed or not, so that requests pipeline.
  *
- * A batch says, in its header, at which offset and in which term it was decided. Applying checks both: if it is not exactly the
- * next one, a batch before it was lost, so what it was decided on never came to be; every controller passes over it alike, and
- * its request fails. So no failure of a proposal can make the log contradict itself.
+ * A batch says, in its header, at which offset and in which term it was decided. Applying checks both: if it is not
+ * exactly the next one, a batch before it was lost, so what it was decided on never came to be; every controller passes
+ * over it alike, and its request fails. So no failure of a proposal can make the log contradict itself.
  *
  * Everything here happens on one loop. */
 #ifndef MACHINE_MACHINE_H
@@ -28,9 +29,9 @@
 
 /* Between quorum_propose and its answer. Embedded in its owner, who keeps it until `done`. */
 struct machine_write {
-    /* STATUS_OK: applied, its first record at `offset`. STATUS_NOT_LEADER: certainly not done. STATUS_UNKNOWN_OUTCOME: perhaps
-     * done. STATUS_TOO_LARGE, STATUS_FULL: not done. STATUS_INVALID: what was decided cannot be; not done. STATUS_CLOSED: the
-     * controller stops, perhaps done. Never called inside machine_propose. */
+    /* STATUS_OK: applied, its first record at `offset`. STATUS_NOT_LEADER: certainly not done. STATUS_UNKNOWN_OUTCOME:
+     * perhaps done. STATUS_TOO_LARGE, STATUS_FULL: not done. STATUS_INVALID: what was decided cannot be; not done.
+     * STATUS_CLOSED: the controller stops, perhaps done. Never called inside machine_propose. */
     void (*done)(struct machine_write *write, enum status status);
     void *context;
     int64_t offset;
@@ -100,11 +101,12 @@ struct machine {
     uint64_t passed_over_total;
 };
 
-/* Opens the quorum in options->quorum.directory, which may block on the disk. On failure handler->fatal was called and *out is NULL.
- * Borrows handler and context for the machine's life. */
+/* Opens the quorum in options->quorum.directory, which may block on the disk. On failure handler->fatal was called and
+ * *out is NULL. Borrows handler and context for the machine's life. */
 MUST_USE enum status machine_create(struct env *env, const struct machine_options *options,
                                     const struct machine_handler *handler, void *context, struct machine **out);
-/* Ends decisions, fetches and forwarding: everything that waits is called back, in this or a later turn. The quorum is closed. */
+/* Ends decisions, fetches and forwarding: everything that waits is called back, in this or a later turn. The quorum is
+ * closed. */
 void machine_close(struct machine *machine, void (*closed)(void *context), void *context);
 /* After `closed`. */
 void machine_destroy(struct machine *machine);
@@ -122,11 +124,12 @@ static inline struct image *machine_newest(const struct machine *machine)
 }
 
 /* Fills *decision for a decision made now; `records` gets ready for it. Only if machine_is_active. */
-void machine_begin(struct machine *machine, struct arena *arena, struct record_list *records, struct decision *decision);
+void machine_begin(struct machine *machine, struct arena *arena, struct record_list *records,
+                   struct decision *decision);
 /* Proposes the records of a decision, at least one, made on machine_newest just now. */
 void machine_propose(struct machine *machine, const struct record_list *records, struct machine_write *write);
-/* For answers that changed nothing: `done` comes when everything decided so far is committed and this controller was still the
- * active one after this call. */
+/* For answers that changed nothing: `done` comes when everything decided so far is committed and this controller was
+ * still the active one after this call. */
 void machine_barrier(struct machine *machine, struct machine_write *write);
 
 /* Somebody who waits for the log to grow or for this controller to lose touch. `wake` comes at the end of the turn in

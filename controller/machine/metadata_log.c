@@ -118,7 +118,8 @@ static size_t mark_of(const struct metadata_block *block, int64_t offset)
     return low;
 }
 
-struct bytes metadata_log_read(struct metadata_log *log, int64_t offset, size_t bytes_max, struct metadata_block **block)
+struct bytes metadata_log_read(struct metadata_log *log, int64_t offset, size_t bytes_max,
+                               struct metadata_block **block)
 {
     size_t first;
     size_t begin;

@@ -1,13 +1,13 @@
-/* Liveness of nodes: one timer, at the earliest end of a session. Contact moves sessions on without touching the timer; when it
- * fires too early it is set again. So heartbeats cost nothing here, however many nodes there are. */
+/* Liveness of nodes: one timer, at the earliest end of a session. Contact moves sessions on without touching the timer;
+ * when it fires too early it is set again. So heartbeats cost nothing here, however many nodes there are. */
 #include "controller/machine/machine.h"
 
 #include "common/base/memory.h"
 #include "common/trace/trace.h"
 #include "controller/state/broker_table.h"
 
-/* A timer that is later than this part of a session says that the process stood still. Its nodes' heartbeats wait in the
- * sockets then, and none of them may be fenced before they were read. */
+/* A timer that is later than this part of a session says that the process stood still. Its nodes' heartbeats wait in
+ * the sockets then, and none of them may be fenced before they were read. */
 #define LATENESS_PARTS 4
 
 struct session_write {

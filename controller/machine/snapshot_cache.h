@@ -1,5 +1,5 @@
-/* The image as snapshot bytes, made when a node needs them and kept for the others that do: after a restart of the cluster all
- * nodes read the same one, piece by piece.
+/* The image as snapshot bytes, made when a node needs them and kept for the others that do: after a restart of the
+ * cluster all nodes read the same one, piece by piece.
  *
  * On the quorum's side a snapshot has the offset and epoch before it that the image is of:
  *
@@ -26,7 +26,8 @@ struct snapshot_cache {
 
 void snapshot_cache_init(struct snapshot_cache *cache, struct env *env);
 void snapshot_cache_deinit(struct snapshot_cache *cache);
-/* The kept snapshot if the log continues from it (its end is not before `log_start_offset`), else a new one of `image`. Borrowed. */
+/* The kept snapshot if the log continues from it (its end is not before `log_start_offset`), else a new one of `image`.
+ * Borrowed. */
 const struct snapshot_bytes *snapshot_cache_offer(struct snapshot_cache *cache, const struct image *image,
                                                   int64_t log_start_offset);
 /* The snapshot with this id, with a reference to be given back; NULL if it is not kept any more. */

@@ -91,8 +91,8 @@ void machine_begin(struct machine *machine, struct arena *arena, struct record_l
     };
 }
 
-/* Makes `ahead` the state with the batch. False: the decision contradicts what it was made on, which is our mistake, but
- * neither the log nor the process shall suffer from it. */
+/* Makes `ahead` the state with the batch. False: the decision contradicts what it was made on, which is our mistake,
+ * but neither the log nor the process shall suffer from it. */
 static bool write_replay(struct machine *machine, struct bytes batch)
 {
     enum status status;

@@ -1,3 +1,4 @@
+/* The controllers and the client that the tests share. */
 #include "tests/unit/controller/support.h"
 
 #include "common/base/memory.h"

@@ -1,5 +1,5 @@
-/* Controllers on the real runtime, all on one loop, with directories that vanish and ports that the system chose; and a client
- * that asks them one thing at a time. */
+/* Controllers on the real runtime, all on one loop, with directories that vanish and ports that the system chose; and a
+ * client that asks them one thing at a time. */
 #ifndef TESTS_CONTROLLER_SUPPORT_H
 #define TESTS_CONTROLLER_SUPPORT_H
 
@@ -79,8 +79,8 @@ int64_t register_broker(struct client *client, int32_t id);
 bool heartbeat(struct client *client, int32_t id, int64_t epoch, int64_t metadata_offset);
 /* Returns the topic's error. */
 int16_t create_topic(struct client *client, const char *name, int32_t partitions);
-/* One fetch of the metadata log from behind the image on, replayed into it. Returns the partition's error; *snapshot_end: of the
- * snapshot id, -1 if none. */
+/* One fetch of the metadata log from behind the image on, replayed into it. Returns the partition's error;
+ * *snapshot_end: of the snapshot id, -1 if none. */
 int16_t fetch_metadata(struct client *client, struct image **image, int32_t wait_ms, int64_t *snapshot_end,
                        int32_t *snapshot_epoch);
 void fetch_request_begin(struct client *client, int64_t offset, int32_t wait_ms);

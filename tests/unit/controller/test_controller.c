@@ -321,11 +321,13 @@ static void read_snapshot(struct fixture *fixture, int64_t end, int32_t epoch, i
     }
     assert_int_equal(into->size, size);
     partition.position = size;
-    assert_int_equal(((const struct fetch_snapshot_response *)client_call(&fixture->client, API_FETCH_SNAPSHOT, 1, &request))
+    assert_int_equal(((const struct fetch_snapshot_response *)client_call(&fixture->client, API_FETCH_SNAPSHOT, 1,
+                                                                          &request))
                          ->topics[0].partitions[0].error_code,
                      ERROR_POSITION_OUT_OF_RANGE);
     partition.snapshot_id.end_offset = end + 1000;
-    assert_int_equal(((const struct fetch_snapshot_response *)client_call(&fixture->client, API_FETCH_SNAPSHOT, 1, &request))
+    assert_int_equal(((const struct fetch_snapshot_response *)client_call(&fixture->client, API_FETCH_SNAPSHOT, 1,
+                                                                          &request))
                          ->topics[0].partitions[0].error_code,
                      ERROR_SNAPSHOT_NOT_FOUND);
 }

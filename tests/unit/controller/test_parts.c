@@ -244,7 +244,8 @@ static bool lone_active(void *context)
 {
     const struct lone_machine *lone = context;
 
-    return machine_is_active(lone->machine) && image_offset(lone->machine->image) >= 0 && list_empty(&lone->machine->writes);
+    return machine_is_active(lone->machine) && image_offset(lone->machine->image) >= 0 &&
+           list_empty(&lone->machine->writes);
 }
 
 static void lone_open(struct lone_machine *lone, struct cluster *cluster)
