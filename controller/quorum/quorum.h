@@ -104,6 +104,9 @@ struct quorum_proposal {
     enum status status;
 };
 
+/* From now on the Raft library's memory comes from common/base/memory.h. Once, before the first quorum of the process. */
+void quorum_use_memory(void);
+
 /* Defaults for everything that has one: timeouts, sizes, rules. */
 void quorum_options_init(struct quorum_options *options);
 

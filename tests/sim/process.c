@@ -39,8 +39,8 @@ struct sim_process *sim_process_add(struct sim_world *world, const char *name, u
         loop_init(&process->loops[i], process, i);
     }
     for (unsigned i = 0; i <= index; i++) {
-        link_init(world, index, i);
-        link_init(world, i, index);
+        cable_init(world, index, i);
+        cable_init(world, i, index);
     }
     lanes_init(process);
     return process;

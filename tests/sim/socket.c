@@ -92,13 +92,13 @@ static void socket_launch(struct sim_socket *socket, enum segment_kind kind, con
     struct sim_world *world = socket->connection->world;
     struct sim_process *to = socket_peer(socket)->host;
     struct sim_segment *segment = sim_alloc(sizeof(*segment) + size);
-    uint64_t arrives_ns = world->now_ns + link_delay_ns(socket->host, to) + size * 1000 / BYTES_PER_US;
+    uint64_t arrives_ns = world->now_ns + cable_delay_ns(socket->host, to) + size * 1000 / BYTES_PER_US;
 
     segment->kind = kind;
     segment->size = size;
     if (size > 0) {
         memcpy(segment->bytes, data, size);
-        if (link_corrupts(socket->host, to)) {
+        if (cable_corrupts(socket->host, to)) {
             segment->bytes[prng_below(&world->prng, size)] ^= (uint8_t)(1U << prng_below(&world->prng, 8));
         }
     }
@@ -161,7 +161,7 @@ static void socket_stall(struct sim_socket *socket)
     if (world->now_ns - socket->stalled_ns > world->options.tcp_timeout_ns) {
         socket_fail(socket, STATUS_TIMEOUT);
     } else {
-        sim_event_schedule(world, &socket->arrival, link_retry_ns(world, socket->attempts++));
+        sim_event_schedule(world, &socket->arrival, cable_retry_ns(world, socket->attempts++));
     }
 }
 
@@ -171,12 +171,12 @@ static void socket_arrival(struct sim_event *event)
     struct sim_socket *peer = socket_peer(socket);
     struct sim_segment *segment = LIST_ENTRY(socket->flight.next, struct sim_segment, link);
 
-    if (!link_open(socket->host, peer->host)) {
+    if (!cable_open(socket->host, peer->host)) {
         socket_stall(socket);
         return;
     }
     /* A lost acknowledgement is a stall, too, although the segment has arrived. */
-    if (link_open(peer->host, socket->host)) {
+    if (cable_open(peer->host, socket->host)) {
         socket->stalled_ns = 0;
         socket->attempts = 0;
     } else if (socket->stalled_ns == 0) {
@@ -318,7 +318,7 @@ static void handshake_retry(struct sim_connection *connection)
         socket_fail(client, STATUS_TIMEOUT);
         return;
     }
-    sim_event_schedule(world, &connection->handshake, NS_PER_SECOND + link_retry_ns(world, client->attempts++));
+    sim_event_schedule(world, &connection->handshake, NS_PER_SECOND + cable_retry_ns(world, client->attempts++));
 }
 
 /* The greeting has arrived at `target`. */
@@ -340,7 +340,7 @@ static void handshake_greet(struct sim_connection *connection, struct sim_proces
     snprintf(server->peer, sizeof(server->peer), "%s:%u", client->host->name,
              30000U + (unsigned)(world->counters.connections % 30000));
     listener_welcome(listener, server);
-    sim_event_schedule(world, &connection->handshake, link_delay_ns(target, client->host));
+    sim_event_schedule(world, &connection->handshake, cable_delay_ns(target, client->host));
 }
 
 static void connection_handshake(struct sim_event *event)
@@ -354,7 +354,7 @@ static void connection_handshake(struct sim_event *event)
     }
     if (target == NULL) {
         socket_fail(client, STATUS_UNREACHABLE);
-    } else if (!link_open(client->host, target) || !link_open(target, client->host)) {
+    } else if (!cable_open(client->host, target) || !cable_open(target, client->host)) {
         handshake_retry(connection);
     } else if (connection->greeted) {
         stream_connected(client->stream);
@@ -382,7 +382,7 @@ struct sim_socket *connection_start(struct sim_process *host, struct sim_stream 
     sim_event_init(&connection->handshake, connection_handshake);
     list_append(&world->connections, &connection->link);
     target = connection_target(connection);
-    sim_event_schedule(world, &connection->handshake, link_delay_ns(host, target != NULL ? target : host));
+    sim_event_schedule(world, &connection->handshake, cable_delay_ns(host, target != NULL ? target : host));
     return &connection->ends[0];
 }
 

@@ -65,13 +65,13 @@ size_t socket_read(struct sim_socket *socket, uint8_t *into, size_t size);
 /* The program is done with it. */
 void socket_close(struct sim_socket *socket);
 
-/* link.c: what the network does to segments. */
-void link_init(struct sim_world *world, unsigned from, unsigned to);
-bool link_open(const struct sim_process *from, const struct sim_process *to);
+/* cable.c: what the network does to segments. */
+void cable_init(struct sim_world *world, unsigned from, unsigned to);
+bool cable_open(const struct sim_process *from, const struct sim_process *to);
 /* How long a segment takes, with the retransmissions that its losses cost. */
-uint64_t link_delay_ns(const struct sim_process *from, const struct sim_process *to);
-bool link_corrupts(const struct sim_process *from, const struct sim_process *to);
+uint64_t cable_delay_ns(const struct sim_process *from, const struct sim_process *to);
+bool cable_corrupts(const struct sim_process *from, const struct sim_process *to);
 /* How long the system waits before the next attempt to get through. */
-uint64_t link_retry_ns(struct sim_world *world, unsigned attempts);
+uint64_t cable_retry_ns(struct sim_world *world, unsigned attempts);
 
 #endif

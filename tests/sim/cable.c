@@ -8,7 +8,7 @@
 #define RETRY_LEAST_NS (200 * NS_PER_MS)
 #define RETRY_DOUBLINGS_MAX 4
 
-void link_init(struct sim_world *world, unsigned from, unsigned to)
+void cable_init(struct sim_world *world, unsigned from, unsigned to)
 {
     world->links[from][to].options = (struct sim_link_options){
         .latency_least_ns = from == to ? LOCAL_LEAST_NS : LATENCY_LEAST_NS,
@@ -21,18 +21,18 @@ static struct sim_link_options *link_between(const struct sim_process *from, con
     return &from->world->links[from->index][to->index].options;
 }
 
-bool link_open(const struct sim_process *from, const struct sim_process *to)
+bool cable_open(const struct sim_process *from, const struct sim_process *to)
 {
     return !link_between(from, to)->blocked && !from->dark && !to->dark;
 }
 
-uint64_t link_delay_ns(const struct sim_process *from, const struct sim_process *to)
+uint64_t cable_delay_ns(const struct sim_process *from, const struct sim_process *to)
 {
     const struct sim_link_options *options = link_between(from, to);
     uint64_t delay_ns = sim_between(from->world, options->latency_least_ns, options->latency_most_ns);
 
     for (unsigned attempts = 0; sim_chance(from->world, options->loss_per_million); attempts++) {
-        delay_ns += link_retry_ns(from->world, attempts);
+        delay_ns += cable_retry_ns(from->world, attempts);
         if (attempts == RETRY_DOUBLINGS_MAX) {
             break;
         }
@@ -40,12 +40,12 @@ uint64_t link_delay_ns(const struct sim_process *from, const struct sim_process 
     return delay_ns;
 }
 
-bool link_corrupts(const struct sim_process *from, const struct sim_process *to)
+bool cable_corrupts(const struct sim_process *from, const struct sim_process *to)
 {
     return sim_chance(from->world, link_between(from, to)->corrupt_per_million);
 }
 
-uint64_t link_retry_ns(struct sim_world *world, unsigned attempts)
+uint64_t cable_retry_ns(struct sim_world *world, unsigned attempts)
 {
     const uint64_t least_ns = RETRY_LEAST_NS << (attempts < RETRY_DOUBLINGS_MAX ? attempts : RETRY_DOUBLINGS_MAX);
 
