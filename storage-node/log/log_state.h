@@ -152,7 +152,7 @@ MUST_USE enum status log_write_snapshot(struct partition_log *log, int64_t offse
 
 /* Starts a sync if someone wants one and none is in flight. */
 void log_sync_start(struct partition_log *log);
-/* The sync in flight goes on, but does not come back to the log. */
+/* The sync in flight goes on, but does not come back to the log, which is about to be freed. */
 void log_sync_orphan(struct partition_log *log);
 /* The end moved back to `offset`: nobody is told that more is durable. */
 void log_sync_cut(struct partition_log *log, int64_t offset);

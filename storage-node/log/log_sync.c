@@ -33,6 +33,7 @@ struct sync_job {
     int64_t settled;           /* settled_end when done; as target */
     struct buffer epochs;      /* text for the epoch file; empty: leave it */
     bool directory;
+    bool orphaned; /* atomic: the log was closed, and its directory may be another's by now */
     enum status status;
     size_t count;
     struct sync_item items[];
@@ -84,7 +85,7 @@ static void sync_work(struct env_job *env_job)
     struct sync_job *job = CONTAINER_OF(env_job, struct sync_job, job);
     enum status status = STATUS_OK;
 
-    if (job->epochs.size > 0) {
+    if (job->epochs.size > 0 && !__atomic_load_n(&job->orphaned, __ATOMIC_ACQUIRE)) {
         char path[DISK_PATH_MAX];
 
         log_file_path(&job->files, EPOCH_FILE_NAME, path);
@@ -245,11 +246,9 @@ void log_sync_start(struct partition_log *log)
 void log_sync_orphan(struct partition_log *log)
 {
     if (log->sync != NULL) {
+        __atomic_store_n(&log->sync->orphaned, true, __ATOMIC_RELEASE);
         log->sync->log = NULL;
         log->sync = NULL;
-        /* What it would have made durable counts as not synced. */
-        log->directory_dirty = true;
-        log->epochs_dirty = true;
     }
 }
 

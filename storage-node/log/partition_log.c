@@ -82,7 +82,7 @@ void partition_log_attach(struct partition_log *log, struct env *env, struct fil
 void partition_log_detach(struct partition_log *log)
 {
     ASSERT(partition_log_idle(log));
-    log_sync_orphan(log);
+    ASSERT(!partition_log_syncing(log));
     for (size_t i = 0; i < log->segment_count; i++) {
         struct segment *segment = log->segments[i];
 
@@ -112,11 +112,20 @@ bool partition_log_idle(const struct partition_log *log)
            (log->failure == STATUS_OK || log->failure_told || log->failed == NULL);
 }
 
+bool partition_log_syncing(const struct partition_log *log)
+{
+    return log->sync != NULL;
+}
+
 bool partition_log_quiet(const struct partition_log *log)
 {
     const bool to_flush = log->written_end > log->durable_end && log->config.flush_ms < INT64_MAX;
 
-    return log->tail == NULL && log->deleted_count == 0 && log->queued_count == 0 && !to_flush;
+    if (log->failure != STATUS_OK) {
+        return true;
+    }
+    return log->tail == NULL && log->deleted_count == 0 && log->queued_count == 0 && !to_flush &&
+           list_empty(&log->waiters) && log->settled_end >= log_active(log)->base_offset;
 }
 
 char *partition_log_copy_directory(const struct partition_log *log)

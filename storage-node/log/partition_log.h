@@ -53,12 +53,14 @@ MUST_USE enum status partition_log_open(struct disk *disk, const struct partitio
  * sync has failed: the directory must be taken offline, the log refuses everything from then on. */
 void partition_log_attach(struct partition_log *log, struct env *env, struct file_cache *cache,
                           void (*failed)(void *context, enum status status), void *context);
-/* Takes the log from its loop, on that loop: partition_log_shutdown may then run in a job. It must be idle. */
+/* Takes the log from its loop, on that loop: partition_log_shutdown may then run in a job. It must be idle, and no sync
+ * under way. */
 void partition_log_detach(struct partition_log *log);
 /* Frees the object; files stay. It must be idle; a sync that a roll has started goes on without it. */
 void partition_log_close(struct partition_log *log);
 /* Nothing queued, no partition_log_sync unanswered, a failure told. */
 bool partition_log_idle(const struct partition_log *log);
+bool partition_log_syncing(const struct partition_log *log); /* a job of its own is under way */
 
 /* What producer-state checks say of a batch (KIP-98, KIP-360). */
 enum append_verdict {

@@ -643,7 +643,7 @@ static enum status recovery_check_metadata(struct recovery *recovery)
     status = partition_metadata_read(log->files.disk, path, &found);
     if (status == STATUS_OK) {
         if (!uuid_is_zero(log->topic_id) && !uuid_equal(found, log->topic_id)) {
-            return STATUS_CORRUPT;
+            return STATUS_EXISTS;
         }
         log->topic_id = found;
         return STATUS_OK;
