@@ -446,6 +446,18 @@ static void node_finish_stop(void *context)
     node->stopped(node->stopped_context);
 }
 
+/* A mark would keep the next start from repairing what it covers: every partition there must be in order. */
+static bool node_left_clean(const struct node *node, size_t directory)
+{
+    bool clean = !directories_failed(node->service.directories, directory) &&
+                 directories_may_be_clean(node->service.directories, directory);
+
+    for (uint32_t i = 0; i < node->service.shard_count; i++) {
+        clean = clean && replica_set_left_clean(&node->service.shards[i].replicas, (uint16_t)directory);
+    }
+    return clean;
+}
+
 static void node_mark_clean(struct node *node)
 {
     const int64_t epoch = controller_link_broker_epoch(node->service.link);
@@ -453,7 +465,7 @@ static void node_mark_clean(struct node *node)
     for (size_t i = 0; i < directories_count(node->service.directories); i++) {
         enum status status;
 
-        if (directories_failed(node->service.directories, i)) {
+        if (!node_left_clean(node, i)) {
             continue;
         }
         status = log_directory_clean_write(node->env->disk, directories_path(node->service.directories, i), epoch);
@@ -500,6 +512,7 @@ static void shard_wait_for_logs(void *context)
         env_timer_start(stop->shard->env, &stop->timer, 5 * NS_PER_MS);
         return;
     }
+    replica_set_detach(&stop->shard->replicas);
     stop->job.work = shard_shut_logs;
     stop->job.done = shard_stop_done;
     env_submit(stop->shard->env, ENV_LANE_BACKGROUND, &stop->job);

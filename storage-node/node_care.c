@@ -30,6 +30,26 @@ static struct checkpoint_lines *checkpoint_lines_of(struct checkpoint *checkpoin
     return &checkpoint->lines[loop * checkpoint->directory_count + directory];
 }
 
+static void checkpoint_add(struct checkpoint_lines *lines, struct checkpoint_entry *entry, int64_t recovery_point,
+                           int64_t log_start_offset)
+{
+    entry->offset = recovery_point;
+    checkpoint_draft_add(&lines->recovery, entry);
+    entry->offset = log_start_offset;
+    if (entry->offset > 0) {
+        checkpoint_draft_add(&lines->start, entry);
+    }
+}
+
+/* A partition on the disk that the metadata has not named yet. */
+static void checkpoint_add_unasked(void *context, uint16_t directory, struct string topic, int32_t partition,
+                                   int64_t recovery_point, int64_t log_start_offset)
+{
+    struct checkpoint_entry entry = {.topic = topic, .partition = partition};
+
+    checkpoint_add(checkpoint_lines_of(context, 0, directory), &entry, recovery_point, log_start_offset);
+}
+
 static void shard_collect_checkpoint(struct shard *shard, struct round *round)
 {
     struct checkpoint *checkpoint = round->context;
@@ -40,14 +60,11 @@ static void shard_collect_checkpoint(struct shard *shard, struct round *round)
         struct checkpoint_lines *lines = checkpoint_lines_of(checkpoint, shard->index, partition->directory);
         struct checkpoint_entry entry = {.topic = string_of(partition->topic->name), .partition = partition->index};
 
-        if (partition->state != PARTITION_ONLINE) {
-            continue;
-        }
-        entry.offset = partition_log_durable_end(partition->log);
-        checkpoint_draft_add(&lines->recovery, &entry);
-        entry.offset = partition_log_start_offset(partition->log);
-        if (entry.offset > 0) {
-            checkpoint_draft_add(&lines->start, &entry);
+        if (partition->log == NULL) {
+            checkpoint_add(lines, &entry, partition->recovery_point, partition->log_start_offset);
+        } else if (partition->state == PARTITION_ONLINE) {
+            checkpoint_add(lines, &entry, partition_log_durable_end(partition->log),
+                           partition_log_start_offset(partition->log));
         }
     }
     round_done(shard, round);
@@ -146,6 +163,7 @@ void node_checkpoint_start(struct node *node, void (*done)(struct node *node))
         checkpoint_draft_init(&checkpoint->lines[i].recovery);
         checkpoint_draft_init(&checkpoint->lines[i].start);
     }
+    directories_unasked(node->service.directories, checkpoint_add_unasked, checkpoint);
     checkpoint->skip = memory_alloc_zero(checkpoint->directory_count, sizeof(*checkpoint->skip));
     for (size_t i = 0; i < checkpoint->directory_count; i++) {
         checkpoint->skip[i] = directories_failed(node->service.directories, i);

@@ -171,6 +171,13 @@ static enum status directory_check_identity(struct directories *directories, str
                  directory->path, meta->cluster_id, STRING_ARGS(known));
         return STATUS_INVALID;
     }
+    for (size_t i = 0; &directories->items[i] != directory; i++) {
+        if (uuid_equal(directories->items[i].id, meta->directory_id)) {
+            directories_say(problem, "%s and %s have the same directory.id: one is a copy of the other, take it out of log.dirs",
+                            directories->items[i].path, directory->path);
+            return STATUS_INVALID;
+        }
+    }
     if (directories->cluster_id == NULL) {
         directories->cluster_id = memory_copy_text(meta->cluster_id, strlen(meta->cluster_id));
     }
@@ -366,6 +373,41 @@ enum status directories_begin(struct directories *directories)
         }
     }
     return STATUS_OK;
+}
+
+bool directories_may_be_clean(const struct directories *directories, size_t index)
+{
+    const struct place *place;
+    size_t at = 0;
+
+    ASSERT(index < directories->count);
+    if (directories->items[index].clean) {
+        return true;
+    }
+    while ((place = map_next(&directories->places, &at)) != NULL) {
+        if (place->directory == index && !place->asked) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void directories_unasked(const struct directories *directories,
+                         void (*each)(void *context, uint16_t directory, struct string topic, int32_t partition,
+                                      int64_t recovery_point, int64_t log_start_offset),
+                         void *context)
+{
+    const struct place *place;
+    size_t at = 0;
+
+    while ((place = map_next(&directories->places, &at)) != NULL) {
+        struct log_directory_entry entry;
+
+        if (!place->asked) {
+            log_directory_entry_parse(place->name, &entry);
+            each(context, place->directory, entry.topic, entry.partition, place->recovery_point, place->log_start_offset);
+        }
+    }
 }
 
 /* --- places --- */

@@ -52,6 +52,15 @@ int64_t directories_clean_epoch(const struct directories *directories);
 /* Removes the marks of the clean stop: from now on a crash is a crash. */
 MUST_USE enum status directories_begin(struct directories *directories);
 
+/* True unless partitions lie there that were not shut cleanly the last time and were not asked for, so not recovered, since. */
+bool directories_may_be_clean(const struct directories *directories, size_t index);
+/* What the checkpoints said of the partitions that nobody has asked for yet: the next checkpoints have to say it again. Offsets
+ * are 0 where they said nothing. `topic` is borrowed for the call. */
+void directories_unasked(const struct directories *directories,
+                         void (*each)(void *context, uint16_t directory, struct string topic, int32_t partition,
+                                      int64_t recovery_point, int64_t log_start_offset),
+                         void *context);
+
 /* The place of a partition: where it lies already, else the working directory with the fewest partitions. False if none works. */
 bool directories_place(struct directories *directories, struct arena *arena, struct string topic, int32_t partition,
                        struct directory_place *place);

@@ -56,6 +56,10 @@ static void partition_wake_watches(struct partition *partition, bool all)
 
 void partition_fail_waiters(struct partition *partition, enum status status)
 {
+    /* The log borrows what this turn appended from the waiters' requests: it must be through with it before they go. */
+    if (partition->log != NULL && partition_log_dirty(partition->log)) {
+        (void)!partition_log_flush(partition->log);
+    }
     partition_finish_appends(partition, status);
     partition_wake_watches(partition, true);
 }
@@ -101,7 +105,8 @@ static void partition_synced(struct log_sync *sync, enum status status)
 
     partition->syncing = false;
     if (partition->state == PARTITION_CLOSING) {
-        replica_set_finish_closing(partition->set, partition);
+        /* Not now: it is the log that calls. */
+        env_at_turn_end(partition->set->env, &partition->close_hook);
         return;
     }
     if (status != STATUS_OK) {
@@ -138,24 +143,29 @@ void partition_advance(struct partition *partition)
 
 void partition_flush(struct partition *partition)
 {
-    enum status status;
+    if (partition->state == PARTITION_ONLINE) {
+        const enum status status = partition_log_flush(partition->log);
 
-    if (partition->state != PARTITION_ONLINE) {
-        return;
+        if (status != STATUS_OK) {
+            partition_fail_waiters(partition, status);
+        } else {
+            partition_advance(partition);
+        }
     }
-    status = partition_log_flush(partition->log);
-    if (status != STATUS_OK) {
-        partition_fail_waiters(partition, status);
-        return;
+    if (partition->watch_due) {
+        partition->watch_due = false;
+        partition_wake_watches(partition, partition->state != PARTITION_ONLINE);
     }
-    partition_advance(partition);
 }
 
 void partition_watch(struct partition *partition, struct fetch_watch *watch)
 {
     list_append(&partition->watches, &watch->link);
-    if (watch->offset < partition->high_watermark && list_empty(&partition->dirty_link)) {
+    if (watch->offset < partition->high_watermark) {
         /* Something came between look-up and watch: the turn's end wakes it. */
-        replica_set_mark_dirty(partition->set, partition);
+        partition->watch_due = true;
+        if (list_empty(&partition->dirty_link)) {
+            replica_set_mark_dirty(partition->set, partition);
+        }
     }
 }

@@ -18,6 +18,7 @@
 #include "common/base/status.h"
 #include "common/base/uuid.h"
 #include "common/config/topic_config.h"
+#include "common/env/env.h"
 #include "storage-node/log/partition_log.h"
 
 struct replica_set;
@@ -62,12 +63,16 @@ struct partition {
     struct list appends;       /* of struct append_wait, by offset */
     struct list watches;       /* of struct fetch_watch */
     struct log_sync sync;
+    struct env_hook close_hook; /* closing: waits until the log has told all that it has to tell */
     int64_t high_watermark;
+    int64_t recovery_point;   /* as the checkpoints had it: what the next checkpoint says while the log is not open */
+    int64_t log_start_offset; /* likewise */
     int32_t index;
     int32_t leader_epoch;
     uint16_t directory; /* index of its log directory */
     bool leader;
     bool syncing;
+    bool watch_due; /* a watch began behind the high watermark: the turn's end wakes it */
     bool remove; /* closing: its files go too */
     enum partition_state state;
 };

@@ -34,6 +34,12 @@ struct replica_job {
 
 static void partition_free(struct replica_set *set, struct partition *partition);
 
+static uint64_t directory_bit(uint16_t directory)
+{
+    ASSERT(directory < REPLICA_DIRECTORIES_MAX);
+    return UINT64_C(1) << directory;
+}
+
 static uint64_t partition_hash(struct uuid topic_id, int32_t index)
 {
     return hash_u64(hash_bytes(topic_id.data, sizeof(topic_id.data)) + (uint64_t)(uint32_t)index);
@@ -195,6 +201,7 @@ static void partition_free(struct replica_set *set, struct partition *partition)
     ASSERT(list_empty(&partition->appends));
     list_remove(&partition->dirty_link);
     list_remove(&partition->active_link);
+    env_hook_cancel(&partition->close_hook);
     replica_set_topic_release(set, partition->topic);
     memory_free(partition);
 }
@@ -283,7 +290,8 @@ static void replica_open_done(struct env_job *base)
             partition_log_close(job->log);
         }
         partition_free(set, partition);
-        if (remove) {
+        /* What lies there under another topic's id is not ours to remove. */
+        if (remove && job->status != STATUS_EXISTS) {
             replica_set_remove_directory(set, job->path);
         }
         replica_job_free(job);
@@ -295,6 +303,12 @@ static void replica_open_done(struct env_job *base)
         env_timer_init(&job->retry, replica_open_again, job);
         env_timer_start(set->env, &job->retry, OPEN_RETRY_NS);
         return;
+    }
+    if (job->status == STATUS_OK && (set->failed & directory_bit(partition->directory)) != 0) {
+        /* The directory went out of service while the log was being opened. */
+        partition_log_attach(job->log, set->env, set->files, partition_log_failed, partition);
+        partition_log_close(job->log);
+        job->status = STATUS_IO;
     }
     if (job->status == STATUS_OK) {
         const int32_t epoch = partition->leader_epoch;
@@ -308,10 +322,33 @@ static void replica_open_done(struct env_job *base)
         partition_set_role(partition, partition->leader, epoch);
     } else {
         partition->state = PARTITION_OFFLINE;
+        set->unclean |= directory_bit(partition->directory);
         partition_fail_waiters(partition, job->status);
     }
     set->options.opened(set->options.context, partition, job->status);
     replica_job_free(job);
+}
+
+static void replica_set_finish_closing(void *context)
+{
+    struct partition *partition = context;
+    struct replica_set *set = partition->set;
+    const bool remove = partition->remove;
+    char *path = remove ? partition_log_copy_directory(partition->log) : NULL;
+
+    if (!partition_log_idle(partition->log)) {
+        /* It has failed and will say so at this turn's end, to us who must still be there. */
+        memory_free(path);
+        env_at_turn_end(set->env, &partition->close_hook);
+        return;
+    }
+    set->closing--;
+    partition_log_close(partition->log);
+    partition_free(set, partition);
+    if (remove) {
+        replica_set_remove_directory(set, path);
+        memory_free(path);
+    }
 }
 
 void replica_set_open(struct replica_set *set, const struct replica_options *options)
@@ -331,6 +368,9 @@ void replica_set_open(struct replica_set *set, const struct replica_options *opt
     list_init(&partition->appends);
     list_init(&partition->watches);
     list_init(&partition->sync.link);
+    env_hook_init(&partition->close_hook, replica_set_finish_closing, partition);
+    partition->recovery_point = options->recovery_point;
+    partition->log_start_offset = options->log_start_offset;
     map_insert(&set->partitions, partition_hash(options->topic_id, options->partition), partition);
 
     job->set = set;
@@ -355,20 +395,6 @@ void replica_set_open(struct replica_set *set, const struct replica_options *opt
     env_submit(set->env, ENV_LANE_BACKGROUND, &job->job);
 }
 
-void replica_set_finish_closing(struct replica_set *set, struct partition *partition)
-{
-    const bool remove = partition->remove;
-    char *path = remove ? partition_log_copy_directory(partition->log) : NULL;
-
-    set->closing--;
-    partition_log_close(partition->log);
-    partition_free(set, partition);
-    if (remove) {
-        replica_set_remove_directory(set, path);
-        memory_free(path);
-    }
-}
-
 void replica_set_close(struct replica_set *set, struct partition *partition, bool remove)
 {
     const bool loading = partition->state == PARTITION_LOADING;
@@ -376,11 +402,6 @@ void replica_set_close(struct replica_set *set, struct partition *partition, boo
         map_remove(&set->partitions, partition_hash(partition->topic->id, partition->index), partition);
 
     ASSERT(removed);
-    if (partition->log != NULL && partition->state == PARTITION_ONLINE) {
-        /* What this turn queued is still borrowed from its requests: write it, or it would be written from freed memory. */
-        list_remove(&partition->dirty_link);
-        (void)!partition_log_flush(partition->log);
-    }
     partition->state = PARTITION_CLOSING;
     partition_fail_waiters(partition, STATUS_NOT_FOUND);
     partition->remove = remove;
@@ -395,7 +416,7 @@ void replica_set_close(struct replica_set *set, struct partition *partition, boo
         partition_free(set, partition);
         return;
     }
-    replica_set_finish_closing(set, partition);
+    replica_set_finish_closing(partition);
 }
 
 void replica_set_configure(struct replica_set *set, struct uuid topic_id, const struct topic_config *config,
@@ -423,6 +444,7 @@ void replica_set_fail_directory(struct replica_set *set, uint16_t directory)
     struct partition *partition;
     size_t at = 0;
 
+    set->failed |= directory_bit(directory);
     while ((partition = map_next(&set->partitions, &at)) != NULL) {
         if (partition->directory == directory && partition->state == PARTITION_ONLINE) {
             partition->state = PARTITION_OFFLINE;
@@ -461,6 +483,19 @@ bool replica_set_settled(const struct replica_set *set)
     return true;
 }
 
+void replica_set_detach(struct replica_set *set)
+{
+    struct partition *partition;
+    size_t at = 0;
+
+    ASSERT(replica_set_settled(set));
+    while ((partition = map_next(&set->partitions, &at)) != NULL) {
+        if (partition->log != NULL) {
+            partition_log_detach(partition->log);
+        }
+    }
+}
+
 void replica_set_shutdown(struct replica_set *set)
 {
     struct partition *partition;
@@ -472,11 +507,17 @@ void replica_set_shutdown(struct replica_set *set)
             const enum status status = partition_log_shutdown(partition->log);
 
             if (status != STATUS_OK) {
+                set->unclean |= directory_bit(partition->directory);
                 trace_error("partition_shutdown_failed", T_TEXT("topic", partition->topic->name),
                             T_INT("partition", partition->index), T_STATUS("why", status));
             }
         }
     }
+}
+
+bool replica_set_left_clean(const struct replica_set *set, uint16_t directory)
+{
+    return ((set->failed | set->unclean) & directory_bit(directory)) == 0;
 }
 
 void replica_set_mark_dirty(struct replica_set *set, struct partition *partition)

@@ -10,6 +10,8 @@
 #include "storage-node/log/file_cache.h"
 #include "storage-node/replica/partition.h"
 
+#define REPLICA_DIRECTORIES_MAX 64
+
 struct replica_set_options {
     struct env *env;
     size_t files_open_max;          /* descriptors of segment files */
@@ -34,8 +36,12 @@ struct replica_set {
     struct env_timer check_timer; /* rarely: all partitions */
     size_t loading;               /* partitions whose open job is under way */
     size_t closing;
+    uint64_t failed;  /* a bit for each directory that is out of service */
+    uint64_t unclean; /* ... in which a partition could not be opened or shut: its stop is not a clean one */
     bool stopping;
 };
+
+_Static_assert(REPLICA_DIRECTORIES_MAX <= 64, "a bit for each directory");
 
 /* What replica_set_open needs to know of a partition. Borrowed for the call. */
 struct replica_options {
@@ -72,12 +78,15 @@ void replica_set_fail_directory(struct replica_set *set, uint16_t directory);
 void replica_set_stop(struct replica_set *set);
 /* ... wait until no job of the set is under way ... */
 bool replica_set_settled(const struct replica_set *set);
+/* ... take the logs from the loop, on the loop ... */
+void replica_set_detach(struct replica_set *set);
 /* ... then flush, sync and close every log; blocking, in a job while the loop leaves the set alone. */
 void replica_set_shutdown(struct replica_set *set);
+/* After that: whether all that was opened in this directory was shut well. */
+bool replica_set_left_clean(const struct replica_set *set, uint16_t directory);
 struct topic_state *replica_set_topic(const struct replica_set *set, struct uuid topic_id);
 
 /* For partition.c. */
 void replica_set_mark_dirty(struct replica_set *set, struct partition *partition);
-void replica_set_finish_closing(struct replica_set *set, struct partition *partition);
 
 #endif
