@@ -61,6 +61,18 @@ static void link_check_stopped(struct controller_link *link)
     }
 }
 
+static void link_later(struct controller_link *link, uint64_t delay_ns)
+{
+    env_timer_start(link->env, &link->timer, delay_ns);
+}
+
+/* Soon at first, less often while it keeps failing. */
+static void link_retry(struct controller_link *link)
+{
+    link_later(link, link->retry_ns);
+    link->retry_ns = link->retry_ns * 2 < LINK_RETRY_MAX_NS ? link->retry_ns * 2 : LINK_RETRY_MAX_NS;
+}
+
 static void link_opened(void *context, struct rpc_client *client)
 {
     struct controller_link *link = context;
@@ -88,8 +100,7 @@ static void link_closed(void *context, struct rpc_client *client, enum status wh
                 T_INT("port", link->options.controllers[link->current].port), T_STATUS("why", why));
     link->current = (link->current + 1) % link->options.controller_count;
     metadata_feed_pause(link->feed);
-    env_timer_start(link->env, &link->timer, link->retry_ns);
-    link->retry_ns = link->retry_ns * 2 < LINK_RETRY_MAX_NS ? link->retry_ns * 2 : LINK_RETRY_MAX_NS;
+    link_retry(link);
 }
 
 static const struct rpc_client_handler LINK_CLIENT_HANDLER = {.opened = link_opened, .closed = link_closed};
@@ -129,11 +140,6 @@ static void link_leave(struct controller_link *link)
     if (link->control != NULL) {
         rpc_client_close(link->control);
     }
-}
-
-static void link_later(struct controller_link *link, uint64_t delay_ns)
-{
-    env_timer_start(link->env, &link->timer, delay_ns);
 }
 
 static void link_call_start(struct controller_link *link, void (*done)(struct rpc_call *call), int16_t key,
@@ -191,7 +197,6 @@ static void link_registered(struct rpc_call *call)
     case ERROR_NONE:
         link->state = LINK_REGISTERED;
         link->broker_epoch = epoch;
-        link->retry_ns = LINK_RETRY_MIN_NS;
         link->handler->registered(link->context, epoch);
         link_heartbeat(link);
         return;
@@ -290,12 +295,14 @@ static void link_heard(struct rpc_call *call)
     }
     switch (response.error_code) {
     case ERROR_NONE:
+        link->retry_ns = LINK_RETRY_MIN_NS;
         link_took_heartbeat(link, response.is_fenced, response.should_shut_down);
         return;
     case ERROR_STALE_BROKER_EPOCH:
     case ERROR_BROKER_ID_NOT_REGISTERED:
         trace_warn("registration_lost", T_TEXT("error", kafka_error_name(response.error_code)));
-        link_register(link);
+        link->state = LINK_REGISTERING;
+        link_retry(link);
         return;
     case ERROR_NOT_CONTROLLER:
         link_leave(link);
