@@ -4,6 +4,8 @@
 #include "common/base/assert.h"
 #include "common/base/memory.h"
 
+#include <stdio.h>
+
 #define BLOCK_SIZE 8192
 #define RECONNECT_NS (100 * NS_PER_MS)
 
@@ -12,6 +14,7 @@ struct conversation {
     struct env_message handover;
     struct net_accepted *accepted;
     struct chatter_server *server;
+    unsigned number;
     struct env *env;
     struct stream *stream;
     struct file *file;
@@ -113,8 +116,9 @@ static void conversation_begin(struct env_message *message)
 {
     struct conversation *conversation = CONTAINER_OF(message, struct conversation, handover);
     struct env *env = conversation->env;
-    static const char path[] = "echo";
+    char path[32];
 
+    snprintf(path, sizeof(path), "echo-%u", conversation->number);
     if (disk_open(env->disk, path, FILE_WRITE | FILE_CREATE, &conversation->file) != STATUS_OK) {
         net_refuse(env->net, conversation->accepted);
         memory_free(conversation);
@@ -138,7 +142,8 @@ static void server_accepted(void *context, struct net_accepted *accepted)
 
     conversation->accepted = accepted;
     conversation->server = run->server;
-    conversation->env = sim_env(run->process, run->server->next_loop++ % run->loops);
+    conversation->number = run->server->conversations++;
+    conversation->env = sim_env(run->process, conversation->number % run->loops);
     conversation->handover.deliver = conversation_begin;
     env_post(conversation->env, &conversation->handover);
 }

@@ -11,7 +11,7 @@
 
 struct chatter_server {
     struct sim_program program; /* for sim_process_add */
-    unsigned next_loop;
+    unsigned conversations;     /* accepted, over all incarnations */
     uint64_t echoed;            /* bytes, over all incarnations */
 };
 

@@ -273,6 +273,21 @@ bool sim_process_running(const struct sim_process *process)
     return process->state == PROCESS_RUNNING || process->state == PROCESS_DRAINING;
 }
 
+struct sim_process *sim_process_find(const struct sim_world *world, const char *name)
+{
+    for (unsigned i = 0; i < world->process_count; i++) {
+        if (strcmp(world->processes[i]->name, name) == 0) {
+            return world->processes[i];
+        }
+    }
+    return NULL;
+}
+
+bool sim_process_starting(const struct sim_process *process)
+{
+    return process->state == PROCESS_STARTING;
+}
+
 const char *sim_process_name(const struct sim_process *process)
 {
     return process->name;

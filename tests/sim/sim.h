@@ -95,9 +95,13 @@ struct sim_program {
 /* Adds a process that does not run yet. Its host name is `name`. Borrows `program` and its context for the world's life. */
 struct sim_process *sim_process_add(struct sim_world *world, const char *name, unsigned loops,
                                     const struct sim_program *program);
+/* The process of that name, or NULL. */
+struct sim_process *sim_process_find(const struct sim_world *world, const char *name);
 /* Starts it in the next moments; also again after a crash, on the same disk. */
 void sim_process_start(struct sim_process *process);
 bool sim_process_running(const struct sim_process *process);
+/* sim_process_start was called and its program has not begun. */
+bool sim_process_starting(const struct sim_process *process);
 const char *sim_process_name(const struct sim_process *process);
 struct sim_world *sim_process_world(const struct sim_process *process);
 struct env *sim_env(struct sim_process *process, unsigned loop);

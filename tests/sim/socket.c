@@ -287,16 +287,6 @@ void socket_close(struct sim_socket *socket)
     }
 }
 
-static struct sim_process *world_find(struct sim_world *world, const char *name)
-{
-    for (unsigned i = 0; i < world->process_count; i++) {
-        if (strcmp(world->processes[i]->name, name) == 0) {
-            return world->processes[i];
-        }
-    }
-    return NULL;
-}
-
 static struct sim_process *connection_target(const struct sim_connection *connection)
 {
     static const char *const local[] = {"", "localhost", "127.0.0.1", "0.0.0.0", "::1", "::"};
@@ -306,7 +296,7 @@ static struct sim_process *connection_target(const struct sim_connection *connec
             return connection->ends[0].host;
         }
     }
-    return world_find(connection->world, connection->host);
+    return sim_process_find(connection->world, connection->host);
 }
 
 static void handshake_retry(struct sim_connection *connection)
