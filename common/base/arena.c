@@ -142,6 +142,7 @@ struct string arena_format(struct arena *arena, const char *format, ...)
     size = vsnprintf(NULL, 0, format, arguments);
     va_end(arguments);
     ASSERT(size >= 0);
+    size = size < INT16_MAX ? size : INT16_MAX;
     text = arena_need(arena, (size_t)size + 1, 1);
     va_start(arguments, format);
     vsnprintf(text, (size_t)size + 1, format, arguments);

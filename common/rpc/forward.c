@@ -41,10 +41,10 @@ void rpc_forward(struct rpc_request *request, struct rpc_client *client, uint32_
                  void (*failed)(struct rpc_request *request, enum status why))
 {
     struct rpc_forwarded *forwarded = memory_alloc_zero(1, sizeof(*forwarded));
-    const int16_t version = rpc_client_version(client, request->api->key, request->version);
+    const int16_t version = request->version;
 
     ASSERT(request->release == NULL);
-    ASSERT(version >= 0);
+    ASSERT(rpc_client_version(client, request->api->key, version) == version);
     forwarded->request = request;
     forwarded->failed = failed;
     rpc_call_init(&forwarded->call, rpc_forward_done, forwarded);

@@ -2,6 +2,7 @@
 #include "storage-node/server/leader_hint.h"
 
 #include "common/wire/error.h"
+#include "storage-node/server/describe.h"
 #include "wire/fetch.h"
 #include "wire/produce.h"
 
@@ -40,16 +41,17 @@ static void hint_remember(struct hint_leaders *leaders, int32_t id)
     }
 }
 
-/* The address that clients use for a broker; NULL if it is not registered or has none. */
-static const struct endpoint_image *hint_endpoint(const struct shard *shard, int32_t id, struct string *rack)
+/* The address of a broker for clients of this listener; NULL if it is not registered or has none. */
+static const struct endpoint_image *hint_endpoint(const struct shard *shard, int32_t id, uint32_t listener,
+                                                  struct string *rack)
 {
     const struct broker_image *broker = image_broker(shard->image, id);
 
-    if (broker == NULL || broker->endpoint_count == 0) {
+    if (broker == NULL) {
         return NULL;
     }
     *rack = broker->rack;
-    return &broker->endpoints[0];
+    return describe_endpoint(shard, broker, listener);
 }
 
 void leader_hint_produce(struct shard *shard, struct rpc_request *request)
@@ -77,7 +79,7 @@ void leader_hint_produce(struct shard *shard, struct rpc_request *request)
     response->node_endpoints = arena_need(&request->arena, (size_t)leaders.count, sizeof(*response->node_endpoints));
     for (int32_t i = 0; i < leaders.count; i++) {
         struct string rack;
-        const struct endpoint_image *endpoint = hint_endpoint(shard, leaders.ids[i], &rack);
+        const struct endpoint_image *endpoint = hint_endpoint(shard, leaders.ids[i], request->listener, &rack);
 
         if (endpoint != NULL) {
             response->node_endpoints[response->node_endpoints_count++] = (struct produce_response_node_endpoints){
@@ -116,7 +118,7 @@ void leader_hint_fetch(struct shard *shard, struct rpc_request *request)
     response->node_endpoints = arena_need(&request->arena, (size_t)leaders.count, sizeof(*response->node_endpoints));
     for (int32_t i = 0; i < leaders.count; i++) {
         struct string rack;
-        const struct endpoint_image *endpoint = hint_endpoint(shard, leaders.ids[i], &rack);
+        const struct endpoint_image *endpoint = hint_endpoint(shard, leaders.ids[i], request->listener, &rack);
 
         if (endpoint != NULL) {
             response->node_endpoints[response->node_endpoints_count++] = (struct fetch_response_node_endpoints){

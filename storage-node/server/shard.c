@@ -41,7 +41,8 @@ int16_t shard_check_epoch(const struct partition *partition, int32_t current_lea
 int16_t shard_partition(const struct shard *shard, struct uuid topic_id, int32_t index, struct partition **partition)
 {
     *partition = replica_set_find(&shard->replicas, topic_id, index);
-    if (*partition == NULL || (*partition)->state == PARTITION_LOADING || (*partition)->state == PARTITION_CLOSING) {
+    /* While the node stops a worker may have the logs. */
+    if (*partition == NULL || shard->replicas.stopping || (*partition)->state == PARTITION_LOADING || (*partition)->state == PARTITION_CLOSING) {
         return ERROR_NOT_LEADER_OR_FOLLOWER;
     }
     if ((*partition)->state == PARTITION_OFFLINE) {

@@ -25,24 +25,6 @@ struct log_dir_rows {
     size_t capacity;
 };
 
-static bool log_dirs_wanted(const struct describe_log_dirs_request *body, struct string topic, int32_t partition)
-{
-    if (body->topics_count < 0) {
-        return true;
-    }
-    for (int32_t i = 0; i < body->topics_count; i++) {
-        if (!string_equal(body->topics[i].topic, topic)) {
-            continue;
-        }
-        for (int32_t j = 0; j < body->topics[i].partitions_count; j++) {
-            if (body->topics[i].partitions[j] == partition) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
 static void log_dirs_add(struct arena *arena, struct log_dir_rows *rows, const struct partition *partition)
 {
     if (rows->count == rows->capacity) {
@@ -63,15 +45,47 @@ static void log_dirs_add(struct arena *arena, struct log_dir_rows *rows, const s
     };
 }
 
-static void log_dirs_visit(struct shard *shard, struct tour *tour)
+static void log_dirs_visit_all(struct shard *shard, struct tour *tour)
 {
     const struct partition *partition;
     size_t at = 0;
 
     while ((partition = map_next(&shard->replicas.partitions, &at)) != NULL) {
-        if (partition->state == PARTITION_ONLINE &&
-            log_dirs_wanted(tour->request->body, string_of(partition->topic->name), partition->index)) {
+        if (partition->state == PARTITION_ONLINE) {
             log_dirs_add(&tour->request->arena, tour->context, partition);
+        }
+    }
+}
+
+/* Those that the request names: each is looked up, so that the cost is the request's size. */
+static void log_dirs_visit_named(struct shard *shard, struct tour *tour)
+{
+    const struct describe_log_dirs_request *body = tour->request->body;
+
+    for (int32_t i = 0; i < body->topics_count; i++) {
+        const struct topic_image *topic = image_topic_by_name(shard->image, body->topics[i].topic);
+
+        for (int32_t j = 0; topic != NULL && j < body->topics[i].partitions_count; j++) {
+            const struct partition *partition =
+                replica_set_find(&shard->replicas, topic_image_id(topic), body->topics[i].partitions[j]);
+
+            if (partition != NULL && partition->state == PARTITION_ONLINE) {
+                log_dirs_add(&tour->request->arena, tour->context, partition);
+            }
+        }
+    }
+}
+
+static void log_dirs_visit(struct shard *shard, struct tour *tour)
+{
+    const struct describe_log_dirs_request *body = tour->request->body;
+
+    /* While the node stops a worker may have the logs. */
+    if (!shard->replicas.stopping) {
+        if (body->topics_count < 0) {
+            log_dirs_visit_all(shard, tour);
+        } else {
+            log_dirs_visit_named(shard, tour);
         }
     }
     tour_next(tour);
@@ -90,6 +104,19 @@ static int log_dirs_compare(const void *a, const void *b)
     return order != 0 ? order : (x->partition > y->partition) - (x->partition < y->partition);
 }
 
+/* How many rows from `first` on are of its directory and topic. */
+static size_t log_dirs_run(const struct log_dir_rows *rows, size_t first)
+{
+    size_t end = first + 1;
+
+    while (end < rows->count && rows->rows[end].directory == rows->rows[first].directory &&
+           string_equal(rows->rows[end].topic, rows->rows[first].topic)) {
+        end++;
+    }
+    return end - first;
+}
+
+/* The rows are sorted by directory, topic and partition. */
 static void log_dirs_fill(struct rpc_request *request, const struct log_dir_rows *rows, uint16_t directory,
                           struct describe_log_dirs_response_results *result)
 {
@@ -107,7 +134,9 @@ static void log_dirs_fill(struct rpc_request *request, const struct log_dir_rows
             topic = &result->topics[result->topics_count++];
             describe_log_dirs_response_results_topics_init(topic);
             topic->name = row->topic;
-            topic->partitions = arena_need(&request->arena, rows->count - i, sizeof(*topic->partitions));
+            topic->partitions = arena_need(&request->arena, log_dirs_run(rows, i), sizeof(*topic->partitions));
+        } else if (row->partition == row[-1].partition) {
+            continue; /* asked for twice */
         }
         partition = &topic->partitions[topic->partitions_count++];
         describe_log_dirs_response_results_topics_partitions_init(partition);

@@ -5,11 +5,12 @@
 #include "storage-node/server/tour.h"
 #include "wire/describe_producers.h"
 
-/* Producers of one partition in an answer at most. */
-#define PRODUCERS_MAX 10000
+/* Producers in an answer at most: a request may name a partition as often as it likes. */
+#define PRODUCERS_MAX 100000
 
 struct producers_list {
     struct describe_producers_response_topics_partitions *answer;
+    int32_t max;
     bool counting;
 };
 
@@ -19,12 +20,12 @@ static void producers_each(void *context, const struct producer_view *producer)
     struct describe_producers_response_topics_partitions_active_producers *row;
 
     if (list->counting) {
-        if (list->answer->active_producers_count < PRODUCERS_MAX) {
+        if (list->answer->active_producers_count < list->max) {
             list->answer->active_producers_count++;
         }
         return;
     }
-    if (list->answer->active_producers_count >= PRODUCERS_MAX) {
+    if (list->answer->active_producers_count >= list->max) {
         return;
     }
     row = &list->answer->active_producers[list->answer->active_producers_count++];
@@ -37,11 +38,12 @@ static void producers_each(void *context, const struct producer_view *producer)
     row->current_txn_start_offset = -1;
 }
 
-static void producers_one(struct shard *shard, struct rpc_request *request, struct uuid topic_id,
+/* `*left`: how many producers the answer may still name. */
+static void producers_one(struct shard *shard, struct rpc_request *request, struct uuid topic_id, int32_t *left,
                           struct describe_producers_response_topics_partitions *answer)
 {
     struct partition *partition;
-    struct producers_list list = {.answer = answer, .counting = true};
+    struct producers_list list = {.answer = answer, .max = *left, .counting = true};
 
     answer->error_code = shard_partition(shard, topic_id, answer->partition_index, &partition);
     if (answer->error_code != ERROR_NONE) {
@@ -53,6 +55,7 @@ static void producers_one(struct shard *shard, struct rpc_request *request, stru
     answer->active_producers_count = 0;
     list.counting = false;
     partition_log_producers(partition->log, producers_each, &list);
+    *left -= answer->active_producers_count;
 }
 
 static void producers_visit(struct shard *shard, struct tour *tour)
@@ -70,7 +73,7 @@ static void producers_visit(struct shard *shard, struct tour *tour)
             if (answer->error_code == ERROR_NONE &&
                 shard_resolve(shard, topic->name, UUID_ZERO, answer->partition_index, &image, &row) == ERROR_NONE &&
                 shard_of(shard, topic_image_id(image), answer->partition_index) == shard->index) {
-                producers_one(shard, tour->request, topic_image_id(image), answer);
+                producers_one(shard, tour->request, topic_image_id(image), tour->context, answer);
             }
         }
     }
@@ -86,6 +89,7 @@ void handle_describe_producers(struct rpc_request *request)
 {
     const struct describe_producers_request *body = request->body;
     struct describe_producers_response *response = request->response;
+    int32_t *left;
 
     response->topics_count = body->topics_count;
     response->topics = arena_need(&request->arena, (size_t)body->topics_count, sizeof(*response->topics));
@@ -108,5 +112,7 @@ void handle_describe_producers(struct rpc_request *request)
                                                              topic->partition_indexes[j], &image, &row);
         }
     }
-    tour_start(request, producers_visit, producers_finish, NULL);
+    left = arena_need(&request->arena, 1, sizeof(*left));
+    *left = PRODUCERS_MAX;
+    tour_start(request, producers_visit, producers_finish, left);
 }

@@ -183,13 +183,17 @@ static void fetch_part_watch(struct env_message *message)
 
     part->woken = false;
     for (struct fetch_item *item = part->items; item != NULL; item = item->next) {
-        struct partition *partition = replica_set_find(&part->shard->replicas, item->real_topic_id, item->partition);
+        struct partition *partition;
 
         list_init(&item->watch.link);
         item->watch.wake = fetch_item_wake;
         /* From what this reader has seen, not from its offset: a slice that was too small was seen too. */
         item->watch.offset = item->high_watermark;
-        if (partition != NULL) {
+        if (shard_partition(part->shard, item->real_topic_id, item->partition, &partition) != ERROR_NONE ||
+            shard_check_epoch(partition, item->current_leader_epoch) != ERROR_NONE) {
+            /* Its state changed since it was read. */
+            fetch_item_wake(&item->watch);
+        } else {
             item->watching = true;
             partition_watch(partition, &item->watch);
         }
@@ -243,6 +247,12 @@ static bool fetch_item_has_news(const struct fetch_item *item)
            session->sent_log_start_offset != item->log_start_offset;
 }
 
+/* Whether the answer names the item. */
+static bool fetch_tells(const struct fetch *fetch, const struct fetch_item *item)
+{
+    return fetch->full || fetch_item_has_news(item);
+}
+
 static void fetch_answer_item(const struct fetch_item *item, struct fetch_response_responses_partitions *answer)
 {
     fetch_response_responses_partitions_init(answer);
@@ -267,6 +277,22 @@ static bool fetch_same_topic(const struct fetch_item *a, const struct fetch_item
     return uuid_equal(a->topic_id, b->topic_id) && string_equal(a->topic, b->topic);
 }
 
+/* How many items from `first` on go into the answer under its topic. */
+static size_t fetch_run(const struct fetch *fetch, size_t first)
+{
+    size_t count = 0;
+
+    for (size_t i = first; i < fetch->item_count; i++) {
+        if (fetch_tells(fetch, &fetch->items[i])) {
+            if (!fetch_same_topic(&fetch->items[first], &fetch->items[i])) {
+                break;
+            }
+            count++;
+        }
+    }
+    return count;
+}
+
 static void fetch_fill(struct fetch *fetch)
 {
     struct fetch_response *response = fetch->request->response;
@@ -278,7 +304,7 @@ static void fetch_fill(struct fetch *fetch)
     for (size_t i = 0; i < fetch->item_count; i++) {
         struct fetch_item *item = &fetch->items[i];
 
-        if (!fetch->full && !fetch_item_has_news(item)) {
+        if (!fetch_tells(fetch, item)) {
             continue;
         }
         if (previous == NULL || !fetch_same_topic(previous, item)) {
@@ -286,7 +312,7 @@ static void fetch_fill(struct fetch *fetch)
             fetch_response_responses_init(topic);
             topic->topic = item->topic;
             topic->topic_id = item->topic_id;
-            topic->partitions = arena_need(arena, fetch->item_count - i, sizeof(*topic->partitions));
+            topic->partitions = arena_need(arena, fetch_run(fetch, i), sizeof(*topic->partitions));
         }
         fetch_answer_item(item, &topic->partitions[topic->partitions_count++]);
         previous = item;
@@ -449,6 +475,9 @@ static void fetch_add(struct fetch *fetch, struct fetch_item *item)
     if (item->bytes_max < 0) {
         item->bytes_max = 0;
     }
+    if (item->bytes_max > fetch->bytes_max) {
+        item->bytes_max = (int32_t)fetch->bytes_max;
+    }
     item->error = shard_resolve(home, fetch->request->version >= 13 ? STRING_NULL : item->topic, item->topic_id,
                                 item->partition, &topic, &row);
     if (item->error != ERROR_NONE) {
@@ -507,7 +536,7 @@ static void fetch_add_session(struct fetch *fetch)
         struct fetch_item *item = &fetch->items[at++];
 
         item->session = partition;
-        item->topic = string_of(partition->topic);
+        item->topic = partition->topic;
         item->topic_id = partition->topic_id;
         item->partition = partition->partition;
         item->fetch_offset = partition->fetch_offset;
@@ -528,8 +557,12 @@ void handle_fetch(struct rpc_request *request)
 
     fetch->request = request;
     fetch->home = home;
-    fetch->min_bytes = body->min_bytes;
     fetch->bytes_max = body->max_bytes < FETCH_BYTES_MAX ? body->max_bytes : FETCH_BYTES_MAX;
+    if (fetch->bytes_max < 0) {
+        fetch->bytes_max = 0;
+    }
+    /* Waiting for more than an answer may hold would only ever end with the time. */
+    fetch->min_bytes = body->min_bytes < fetch->bytes_max ? body->min_bytes : (int32_t)fetch->bytes_max;
     fetch->deadline_ns = request->received_ns + (body->max_wait_ms > 0 ? (uint64_t)body->max_wait_ms * NS_PER_MS : 0);
     if (body->replica_id >= 0 || body->replica_state.replica_id >= 0) {
         /* Replicas do not exist here yet: whoever says to be one is not of this cluster. */
@@ -537,7 +570,8 @@ void handle_fetch(struct rpc_request *request)
         rpc_request_complete(request);
         return;
     }
-    response->error_code = fetch_session_begin(&home->sessions, body, request->version, &fetch->session, &fetch->full);
+    response->error_code = fetch_session_begin(&home->sessions, body, request->version, env_now_ns(home->env),
+                                               &fetch->session, &fetch->full);
     if (response->error_code != ERROR_NONE) {
         rpc_request_complete(request);
         return;

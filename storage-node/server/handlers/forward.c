@@ -22,7 +22,9 @@ static void forward_start(struct rpc_request *request)
     struct controller_link *link = shard_of_request(request)->service->link;
     struct rpc_client *client = controller_link_client(link);
 
-    if (client == NULL || rpc_client_version(client, request->api->key, request->version) < 0) {
+    /* Only in the version it came in: another could not say all that the request says. */
+    if (client == NULL ||
+        rpc_client_version(client, request->api->key, request->version) != request->version) {
         forward_failed(request, STATUS_CLOSED);
         return;
     }

@@ -9,6 +9,11 @@
 #include "storage-node/server/topic_wish.h"
 #include "wire/metadata.h"
 
+#include <stdlib.h>
+
+/* Topics that one request may make by asking for them. */
+#define METADATA_WISHES_MAX 100
+
 static void metadata_brokers(struct shard *shard, struct rpc_request *request)
 {
     struct metadata_response *response = request->response;
@@ -96,11 +101,50 @@ static bool metadata_may_create(const struct shard *shard, const struct rpc_requ
     return shard->service->auto_create && (request->version < 4 || body->allow_auto_topic_creation);
 }
 
+static int metadata_compare_topics(const void *a, const void *b)
+{
+    const struct metadata_request_topics *x = *(const struct metadata_request_topics *const *)a;
+    const struct metadata_request_topics *y = *(const struct metadata_request_topics *const *)b;
+    int order = uuid_compare(x->topic_id, y->topic_id);
+
+    if (order == 0) {
+        order = string_compare(x->name, y->name);
+    }
+    return order != 0 ? order : (x > y) - (x < y);
+}
+
+/* Drops topics that are named before: an answer of many partitions for each time would be out of all proportion. */
+static void metadata_drop_repeated(struct arena *arena, struct metadata_request *body)
+{
+    struct metadata_request_topics **sorted = arena_need(arena, (size_t)body->topics_count, sizeof(struct metadata_request_topics *));
+    bool *repeated = arena_need(arena, (size_t)body->topics_count, sizeof(bool));
+    int32_t kept = 0;
+
+    for (int32_t i = 0; i < body->topics_count; i++) {
+        sorted[i] = &body->topics[i];
+    }
+    if (body->topics_count > 1) {
+        qsort(sorted, (size_t)body->topics_count, sizeof(struct metadata_request_topics *), metadata_compare_topics);
+    }
+    for (int32_t i = 1; i < body->topics_count; i++) {
+        repeated[sorted[i] - body->topics] = uuid_equal(sorted[i]->topic_id, sorted[i - 1]->topic_id) &&
+                                             string_equal(sorted[i]->name, sorted[i - 1]->name);
+    }
+    for (int32_t i = 0; i < body->topics_count; i++) {
+        if (!repeated[i]) {
+            body->topics[kept++] = body->topics[i];
+        }
+    }
+    body->topics_count = kept;
+}
+
 static void metadata_named_topics(struct shard *shard, struct rpc_request *request)
 {
-    const struct metadata_request *body = request->body;
+    struct metadata_request *body = request->body;
     struct metadata_response *response = request->response;
+    int32_t wishes = 0;
 
+    metadata_drop_repeated(&request->arena, body);
     response->topics_count = body->topics_count;
     response->topics = arena_need(&request->arena, (size_t)body->topics_count, sizeof(*response->topics));
     for (int32_t i = 0; i < body->topics_count; i++) {
@@ -124,7 +168,8 @@ static void metadata_named_topics(struct shard *shard, struct rpc_request *reque
             answer->error_code = ERROR_INVALID_TOPIC_EXCEPTION;
         } else {
             answer->error_code = ERROR_UNKNOWN_TOPIC_OR_PARTITION;
-            if (metadata_may_create(shard, request)) {
+            if (metadata_may_create(shard, request) && wishes < METADATA_WISHES_MAX) {
+                wishes++;
                 /* The client asks again; by then it is there. */
                 topic_wish(shard, wanted->name);
                 answer->error_code = ERROR_LEADER_NOT_AVAILABLE;
