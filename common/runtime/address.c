@@ -6,6 +6,7 @@
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 bool address_parse(const char *host, uint16_t port, struct address *address)
 {
@@ -25,13 +26,29 @@ bool address_parse(const char *host, uint16_t port, struct address *address)
     return false;
 }
 
+/* RFC 6761, 6.3: the name of this machine's loopback needs no look-up, and a machine without a hosts file has none to answer it. */
+static bool address_is_localhost(const char *host)
+{
+    const size_t size = strlen(host);
+
+    return strcasecmp(host, "localhost") == 0 || (size > 10 && strcasecmp(host + size - 10, ".localhost") == 0);
+}
+
 enum status address_resolve(const char *host, uint16_t port, struct address *addresses, size_t max, size_t *count)
 {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
     struct addrinfo *found;
-    const int error = getaddrinfo(host, NULL, &hints, &found);
+    int error;
 
     *count = 0;
+    if (address_is_localhost(host)) {
+        *count = address_parse("127.0.0.1", port, &addresses[0]) ? 1 : 0;
+        if (max > 1 && address_parse("::1", port, &addresses[1])) {
+            *count = 2;
+        }
+        return STATUS_OK;
+    }
+    error = getaddrinfo(host, NULL, &hints, &found);
     if (error != 0) {
         return error == EAI_SYSTEM && errno == EMFILE ? STATUS_NO_DESCRIPTORS : STATUS_UNREACHABLE;
     }
