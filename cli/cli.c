@@ -54,12 +54,11 @@ void cli_server_error(const char *what, const char *where, int16_t code, struct 
 {
     const struct advice *advice = advice_find(code);
 
-    if (message.size > 0) {
-        cli_error("%s: %s (%d): %.*s, says %s", what, kafka_error_name(code), code, STRING_ARGS(message), where);
-    } else {
-        cli_error("%s: %s (%d)%s%s, says %s", what, kafka_error_name(code), code, advice != NULL ? ": " : "",
-                  advice != NULL ? advice->meaning : "", where);
+    if (message.size == 0 && advice != NULL) {
+        message = string_of(advice->meaning);
     }
+    cli_error("%s: %s (%d) from %s%s%.*s", what, kafka_error_name(code), code, where, message.size > 0 ? ": " : "",
+              STRING_ARGS(message));
     cli_hint("%s", advice != NULL ? advice->advice : "update millrace: this version does not know the error");
 }
 

@@ -6,6 +6,10 @@
 
 #include <stdio.h>
 
+#define SETTLE_MS 2000
+#define SETTLE_POLL_MS 20
+#define SETTLE_CONNECT_MS 200
+
 const struct describe_cluster_response *cluster_describe(struct server *server, int8_t endpoint_type,
                                                          struct reply *reply)
 {
@@ -63,6 +67,53 @@ const struct metadata_response *cluster_topics(struct server *server, const char
     }
     memory_free(request.topics);
     return body;
+}
+
+static bool topic_settled(const struct metadata_response_topics *topic, bool present)
+{
+    struct partition_totals totals = {0};
+
+    partition_totals_add(&totals, topic);
+    if (present) {
+        return topic->error_code == ERROR_NONE && totals.leaderless == 0;
+    }
+    return topic->error_code == ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+}
+
+/* What one node knows. One that does not answer keeps nobody waiting. */
+static bool server_settled(struct server *server, const char *const *names, int count, bool present)
+{
+    struct reply reply;
+    bool settled = true;
+
+    if (!server_wait(server, SETTLE_CONNECT_MS)) {
+        return true;
+    }
+    const struct metadata_response *body = cluster_topics(server, names, count, &reply);
+
+    for (int32_t i = 0; body != NULL && i < body->topics_count; i++) {
+        settled = settled && topic_settled(&body->topics[i], present);
+    }
+    reply_deinit(&reply);
+    return settled;
+}
+
+void cluster_settle(struct session *session, const char *const *names, int count, bool present)
+{
+    const uint64_t deadline = env_now_ns(session->env) + SETTLE_MS * NS_PER_MS;
+    const struct address_list *nodes = &session->cli->nodes;
+
+    for (size_t i = 0; i < nodes->count; i++) {
+        (void)server_at(session, &nodes->items[i]);
+    }
+    for (size_t i = 0; i < nodes->count;) {
+        if (server_settled(server_at(session, &nodes->items[i]), names, count, present) ||
+            env_now_ns(session->env) > deadline) {
+            i++;
+        } else {
+            session_sleep(session, SETTLE_POLL_MS);
+        }
+    }
 }
 
 void partition_totals_add(struct partition_totals *totals, const struct metadata_response_topics *topic)

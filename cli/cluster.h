@@ -21,6 +21,11 @@ const struct describe_cluster_response *cluster_nodes_or_complain(struct server 
 const struct metadata_response *cluster_topics(struct server *server, const char *const *names, int count,
                                                struct reply *reply);
 
+/* After a change that controllers have made: waits until the nodes of the command line that answer know all the topics,
+ * with leaders, or none of them. Two seconds at most: the change stands in any case, this only spares the next command
+ * a surprise. */
+void cluster_settle(struct session *session, const char *const *names, int count, bool present);
+
 /* Totals over topics. */
 struct partition_totals {
     int64_t topics;

@@ -82,7 +82,7 @@ static void complain_range(struct consume *consume, struct consume_partition *pa
         return;
     }
     cli_error("cannot read %.*s-%d from offset %" PRId64 ": OFFSET_OUT_OF_RANGE (1): its log begins at %" PRId64
-              ", says %s",
+              " on %s",
               STRING_ARGS(consume->routes.topic), partition->index, partition->offset, log_start, where);
     cli_hint("start elsewhere: --from beginning, end, or -10");
     consume->failed = true;

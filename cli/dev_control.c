@@ -193,7 +193,8 @@ static bool all_alive(const struct dev_cluster *cluster, const bool *expected)
         dev_member_path(cluster, member, ".log", log);
         cli_error("%s has ended; the last lines of %s:", dev_member_name(member, name), log);
         dev_print_tail(log, "    ", LOG_LINES_DEFAULT, stderr);
-        cli_hint("correct the cause, then: millrace dev up");
+        dev_member_path(cluster, member, ".properties", log);
+        cli_hint("correct the cause (its settings: %s), then: millrace dev up", log);
     }
     return alive;
 }

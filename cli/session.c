@@ -10,6 +10,8 @@
 #include <stdio.h>
 
 #define CONNECT_TIMEOUT_MS 5000
+/* How long one of several servers is waited for before another is looked at. */
+#define OPEN_SLICE_MS 20
 #define RECONNECT_NS (100 * NS_PER_MS)
 #define RESPONSE_SIZE_MAX (128u << 20)
 #define ENDPOINT_CONTROLLERS 2
@@ -296,18 +298,26 @@ enum status server_call_or_complain(struct server *server, const char *what, int
     return status;
 }
 
-/* The first server of `list` that opens. All are tried at the same time; the order of the list decides among those
- * that do. */
+/* The first server of `list` that is open, in its order; waits while none is and some may still open. All are tried at
+ * the same time, so that one that swallows packets delays nobody. */
 static struct server *first_open(struct session *session, const struct address_list *list)
 {
+    const uint64_t deadline = env_now_ns(session->env) + session->cli->timeout_ms * NS_PER_MS;
+    bool connecting = true;
+
     for (size_t i = 0; i < list->count; i++) {
         (void)server_at(session, &list->items[i]);
     }
-    for (size_t i = 0; i < list->count; i++) {
-        struct server *server = server_at(session, &list->items[i]);
+    while (connecting && env_now_ns(session->env) <= deadline) {
+        connecting = false;
+        for (size_t i = 0; i < list->count; i++) {
+            struct server *server = server_find(session, &list->items[i]);
 
-        if (server_wait(server, session->cli->timeout_ms)) {
-            return server;
+            if (server->state == SERVER_OPEN || (server->state == SERVER_CONNECTING && server_wait(server,
+                                                                                                   OPEN_SLICE_MS))) {
+                return server;
+            }
+            connecting = connecting || server->state == SERVER_CONNECTING;
         }
     }
     return NULL;

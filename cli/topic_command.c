@@ -1,5 +1,6 @@
 /* millrace topic create, delete, grow: changes that the controllers decide. Looking at topics is topic_view.c, trimming
  * topic_trim.c, settings config_command.c. */
+#include "cli/cluster.h"
 #include "cli/commands.h"
 #include "cli/confirm.h"
 #include "cli/session.h"
@@ -70,9 +71,10 @@ static int print_created(struct cli *cli, const struct server *server, const str
         } else if (exists) {
             cli_note("%.*s exists already", STRING_ARGS(topic->name));
         } else if (topic->error_code == ERROR_NONE) {
-            cli_note("%.*s %s: %d partitions, %d copies each", STRING_ARGS(topic->name),
+            cli_note("%.*s %s: %d partition%s, %d cop%s each", STRING_ARGS(topic->name),
                      dry ? "can be created" : "created",
-                     topic->num_partitions, topic->replication_factor);
+                     topic->num_partitions, topic->num_partitions == 1 ? "" : "s", topic->replication_factor,
+                     topic->replication_factor == 1 ? "y" : "ies");
         }
     }
     if (json != NULL) {
@@ -120,6 +122,9 @@ int topic_create_command(struct cli *cli)
     }
     if (server_call_or_complain(server, "create topics", API_CREATE_TOPICS, &request, &reply) == STATUS_OK) {
         code = print_created(cli, server, reply_body(&reply));
+        if (code == EXIT_DONE && !request.validate_only) {
+            cluster_settle(session, cli->arguments.values, request.topics_count, true);
+        }
     }
     reply_deinit(&reply);
     memory_free(request.topics);
@@ -238,6 +243,9 @@ int topic_delete_command(struct cli *cli)
             lists.messages[i] = body->responses[i].error_message;
         }
         code = finish_items(cli, server, "delete", "deleted", &lists, body->responses_count);
+        if (code == EXIT_DONE) {
+            cluster_settle(session, cli->arguments.values, count, false);
+        }
     }
     reply_deinit(&reply);
     memory_free(request.topics);
