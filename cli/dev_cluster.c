@@ -114,7 +114,7 @@ enum status dev_cluster_parse(struct string text, struct dev_cluster *cluster)
     for (int role = DEV_CONTROLLER; role <= DEV_NODE; role++) {
         for (int number = 1; cluster->member_count < DEV_MEMBERS_MAX; number++) {
             struct address_list address;
-            char text_of_port[32] = "127.0.0.1:";
+            char text_of_port[32] = DEV_HOST ":";
             char key[32];
 
             snprintf(key, sizeof(key), "%s.%d", dev_role_name((enum dev_role)role), number);
@@ -123,7 +123,7 @@ enum status dev_cluster_parse(struct string text, struct dev_cluster *cluster)
             if (port.data == NULL) {
                 break;
             }
-            snprintf(text_of_port, sizeof(text_of_port), "127.0.0.1:%.*s", port.size < 8 ? (int)port.size : 8,
+            snprintf(text_of_port, sizeof(text_of_port), DEV_HOST ":%.*s", port.size < 8 ? (int)port.size : 8,
                      port.data);
             if (address_list_parse(string_of(text_of_port), 0, &address) != STATUS_OK) {
                 return STATUS_CORRUPT;
@@ -141,7 +141,7 @@ void dev_cluster_voters(const struct dev_cluster *cluster, struct buffer *out)
 
     for (size_t i = 0; i < cluster->member_count; i++) {
         if (cluster->members[i].role == DEV_CONTROLLER) {
-            buffer_append_format(out, "%s%d@127.0.0.1:%u", comma, cluster->members[i].id, cluster->members[i].port);
+            buffer_append_format(out, "%s%d@" DEV_HOST ":%u", comma, cluster->members[i].id, cluster->members[i].port);
             comma = ",";
         }
     }
@@ -153,7 +153,7 @@ void dev_cluster_addresses(const struct dev_cluster *cluster, enum dev_role role
 
     for (size_t i = 0; i < cluster->member_count; i++) {
         if (cluster->members[i].role == role) {
-            buffer_append_format(out, "%s127.0.0.1:%u", comma, cluster->members[i].port);
+            buffer_append_format(out, "%s" DEV_HOST ":%u", comma, cluster->members[i].port);
             comma = ",";
         }
     }
@@ -168,7 +168,7 @@ void dev_member_properties(const struct dev_cluster *cluster, const struct dev_m
     buffer_append_format(out,
                          "# Written by millrace dev up; changes are kept until dev down --purge.\n"
                          "process.roles=%s\nnode.id=%d\ncluster.id=%s\n"
-                         "listeners=%s://127.0.0.1:%u\nadvertised.listeners=%s://127.0.0.1:%u\n"
+                         "listeners=%s://" DEV_HOST ":%u\nadvertised.listeners=%s://" DEV_HOST ":%u\n"
                          "controller.listener.names=CONTROLLER\ncontroller.quorum.voters=",
                          controller ? "controller" : "broker", member->id, cluster->cluster_id, listener, member->port,
                          listener, member->port);

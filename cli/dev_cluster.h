@@ -17,6 +17,8 @@
 #include "common/base/uuid.h"
 
 #define DEV_MEMBERS_MAX 32
+/* In digits: machines without a hosts file have no "localhost". */
+#define DEV_HOST "127.0.0.1"
 #define DEV_PATH_MAX 4096
 
 enum dev_role { DEV_CONTROLLER, DEV_NODE };
@@ -50,13 +52,13 @@ struct dev_layout {
  * tells whether a port is taken. STATUS_FULL: too many members, or no port is left. */
 MUST_USE enum status dev_cluster_plan(struct dev_cluster *cluster, const struct dev_layout *layout,
                                       bool (*busy)(void *context, uint16_t port), void *context);
-/* True if something listens on the port of localhost or it cannot be bound. */
+/* True if something listens on the port of DEV_HOST or it cannot be bound. */
 bool dev_port_busy(void *context, uint16_t port);
 
 /* The file `cluster` of cluster->directory as text, and back. STATUS_CORRUPT. */
 void dev_cluster_format(const struct dev_cluster *cluster, struct buffer *out);
 MUST_USE enum status dev_cluster_parse(struct string text, struct dev_cluster *cluster);
-/* The lines of controller.quorum.voters: "1@localhost:9093,..."; and addresses: "localhost:9092,...". */
+/* The lines of controller.quorum.voters: "1@127.0.0.1:9093,..."; and addresses: "127.0.0.1:9092,...". */
 void dev_cluster_voters(const struct dev_cluster *cluster, struct buffer *out);
 void dev_cluster_addresses(const struct dev_cluster *cluster, enum dev_role role, struct buffer *out);
 /* A member's server properties. `extra`: more "key=value" lines, or empty. */

@@ -383,7 +383,7 @@ int dev_status_command(struct cli *cli)
         table_cell(&table, "%d", member->id);
         table_cell(&table, "%s", runs ? "running" : "stopped");
         table_cell(&table, runs ? "%d" : "-", runs ? id.pid : 0);
-        table_cell(&table, "localhost:%u", member->port);
+        table_cell(&table, DEV_HOST ":%u", member->port);
         table_cell(&table, "%s", log);
     }
     if (json != NULL) {

@@ -202,7 +202,7 @@ static bool all_alive(const struct dev_cluster *cluster, const bool *expected)
 /* How many nodes `member`, a node, lists as alive; -1 if it does not answer yet. */
 static int nodes_seen(struct session *session, const struct dev_member *member)
 {
-    const struct address address = {.host = "localhost", .port = member->port};
+    const struct address address = {.host = DEV_HOST, .port = member->port};
     struct server *server = server_at(session, &address);
     struct describe_cluster_request request;
     struct reply reply;

@@ -51,10 +51,10 @@ static void ports_go_in_steps_of_a_thousand(void **state)
 
     assert_int_equal(plan(fixture, 3, 3, 9092), STATUS_OK);
     dev_cluster_voters(&fixture->cluster, &fixture->out);
-    assert_text(&fixture->out, "1@localhost:9093,2@localhost:10093,3@localhost:11093");
+    assert_text(&fixture->out, "1@127.0.0.1:9093,2@127.0.0.1:10093,3@127.0.0.1:11093");
     buffer_clear(&fixture->out);
     dev_cluster_addresses(&fixture->cluster, DEV_NODE, &fixture->out);
-    assert_text(&fixture->out, "localhost:9092,localhost:10092,localhost:11092");
+    assert_text(&fixture->out, "127.0.0.1:9092,127.0.0.1:10092,127.0.0.1:11092");
 }
 
 static void a_busy_port_gives_way(void **state)
@@ -68,7 +68,7 @@ static void a_busy_port_gives_way(void **state)
     dev_cluster_addresses(&fixture->cluster, DEV_NODE, &fixture->out);
     buffer_append(&fixture->out, " ", 1);
     dev_cluster_addresses(&fixture->cluster, DEV_CONTROLLER, &fixture->out);
-    assert_text(&fixture->out, "localhost:9096,localhost:10092 localhost:9093,localhost:10095");
+    assert_text(&fixture->out, "127.0.0.1:9096,127.0.0.1:10092 127.0.0.1:9093,127.0.0.1:10095");
 }
 
 static void more_than_there_is_room_for_is_refused(void **state)
@@ -127,9 +127,9 @@ static void a_members_properties_name_role_address_and_data(void **state)
 
     assert_string(properties_find(text, "process.roles"), "broker");
     assert_string(properties_find(text, "node.id"), "1");
-    assert_string(properties_find(text, "listeners"), "PLAINTEXT://localhost:9092");
-    assert_string(properties_find(text, "advertised.listeners"), "PLAINTEXT://localhost:9092");
-    assert_string(properties_find(text, "controller.quorum.voters"), "1@localhost:9093");
+    assert_string(properties_find(text, "listeners"), "PLAINTEXT://127.0.0.1:9092");
+    assert_string(properties_find(text, "advertised.listeners"), "PLAINTEXT://127.0.0.1:9092");
+    assert_string(properties_find(text, "controller.quorum.voters"), "1@127.0.0.1:9093");
     assert_string(properties_find(text, "log.dirs"), "/d/data/node-1");
     assert_string(properties_find(text, "x"), "y");
     buffer_clear(&fixture->out);
