@@ -13,7 +13,7 @@
 #define FEED_CONNECT_TIMEOUT_MS 3000
 #define FEED_RESPONSE_MAX (64 * 1024 * 1024)
 #define FEED_BYTES_MAX (8 * 1024 * 1024)
-#define FEED_WAIT_MS 500
+#define FEED_WAIT_MS 2000
 /* A snapshot larger than this is refused: it is not one of ours. */
 #define FEED_SNAPSHOT_MAX ((int64_t)1024 * 1024 * 1024)
 #define FEED_TOPIC "__cluster_metadata"

@@ -141,16 +141,39 @@ void partition_advance(struct partition *partition)
     partition_finish_appends(partition, STATUS_OK);
 }
 
+static void partition_fail_unwritten(struct partition *partition, enum status status)
+{
+    const int64_t written_end = partition_log_written_end(partition->log);
+    struct list *link = partition->appends.next;
+    struct list failed;
+
+    list_init(&failed);
+    while (link != &partition->appends) {
+        struct append_wait *wait = LIST_ENTRY(link, struct append_wait, link);
+
+        link = link->next;
+        if (wait->end_offset > written_end) {
+            list_remove(&wait->link);
+            list_append(&failed, &wait->link);
+        }
+    }
+    while ((link = list_take_first(&failed)) != NULL) {
+        struct append_wait *wait = LIST_ENTRY(link, struct append_wait, link);
+
+        wait->done(wait, status);
+    }
+}
+
 void partition_flush(struct partition *partition)
 {
     if (partition->state == PARTITION_ONLINE) {
         const enum status status = partition_log_flush(partition->log);
 
         if (status != STATUS_OK) {
-            partition_fail_waiters(partition, status);
-        } else {
-            partition_advance(partition);
+            /* Only what this turn queued is gone; older appends are written and wait for their sync. */
+            partition_fail_unwritten(partition, status);
         }
+        partition_advance(partition);
     }
     if (partition->watch_due) {
         partition->watch_due = false;
