@@ -100,7 +100,9 @@ void partition_log_close(struct partition_log *log)
     if (log == NULL) {
         return;
     }
-    ASSERT(partition_log_idle(log));
+    ASSERT(log->queued_count == 0);
+    ASSERT(list_empty(&log->waiters));
+    ASSERT(list_empty(&log->finished));
     env_hook_cancel(&log->hook);
     log_sync_orphan(log);
     log_free(log);

@@ -109,6 +109,52 @@ static void a_stale_file_does_not_win_against_the_batches(void **state)
     check_epochs(world);
 }
 
+/* An epoch file from the last stop, then a new epoch over several segments. */
+static void fill_two_lives(struct world *world, size_t count)
+{
+    world->config = world_config(500);
+    world->leader_epoch = 1;
+    world_open(world, false);
+    world_fill(world, 2, 100);
+    world_stop(world);
+    world_open(world, true);
+    world->leader_epoch = 2;
+    world_fill(world, count, 100);
+}
+
+static void the_recovery_point_never_passes_an_epoch_that_is_not_on_disk(void **state)
+{
+    struct world *world = *state;
+
+    fill_two_lives(world, 12);
+    assert_true(world_sync(world));
+    world->recovery_point = partition_log_durable_end(world->log);
+    world_crash(world, MEMORY_CRASH_LOSES);
+    world_open(world, false);
+    assert_int_equal(partition_log_end_offset(world->log), 14);
+    expect_end(world, 1, 1, 2);
+    expect_end(world, 2, 2, 14);
+}
+
+static void a_segment_that_ends_at_the_recovery_point_is_not_trusted(void **state)
+{
+    struct world *world = *state;
+
+    fill_two_lives(world, 1);
+    assert_true(world_sync(world));
+    world->config.segment_ms = 10;
+    partition_log_configure(world->log, &world->config);
+    partition_log_maintain(world->log, world->wall_ms + 100, 3);
+    /* Rolled, but the job that settles the old segment has not run. */
+    assert_int_equal(partition_log_segment_count(world->log), 3);
+    world->recovery_point = partition_log_durable_end(world->log);
+    assert_int_equal(world->recovery_point, 3);
+    world_crash(world, MEMORY_CRASH_KEEPS);
+    world_open(world, false);
+    expect_end(world, 1, 1, 2);
+    expect_end(world, 2, 2, 3);
+}
+
 static void moving_the_start_keeps_the_epoch_that_holds_it(void **state)
 {
     struct world *world = *state;
@@ -146,6 +192,8 @@ int test_epochs(void)
         LOG_TEST(epochs_outlive_stops_and_crashes_with_and_without_their_file),
         LOG_TEST(a_cut_takes_epochs_back),
         LOG_TEST(a_stale_file_does_not_win_against_the_batches),
+        LOG_TEST(the_recovery_point_never_passes_an_epoch_that_is_not_on_disk),
+        LOG_TEST(a_segment_that_ends_at_the_recovery_point_is_not_trusted),
         LOG_TEST(moving_the_start_keeps_the_epoch_that_holds_it),
         LOG_TEST(an_epoch_without_records_gives_way_to_the_next),
     };

@@ -211,6 +211,23 @@ static void a_wrong_index_entry_costs_time_but_no_records(void **state)
     check_reads(world, &prng, 300);
 }
 
+static void a_reader_that_comes_back_after_a_cut_finds_the_new_batches(void **state)
+{
+    struct world *world = *state;
+    struct log_slice slice;
+
+    world_open(world, false);
+    world_fill(world, 200, 100);
+    /* The reader stops in the middle; where it will go on is remembered. */
+    assert_int_equal(partition_log_read(world->log, 20, 200, 3000, true, &slice), STATUS_OK);
+    file_unref(slice.file);
+    assert_in_range(slice.next_offset, 25, 60);
+    assert_int_equal(partition_log_truncate(world->log, 10), STATUS_OK);
+    world_forget_from(world, 10);
+    world_fill(world, 200, 77);
+    check_read(world, slice.next_offset, 200, 3000, true);
+}
+
 static void bytes_between_is_never_too_little(void **state)
 {
     struct world *world = *state;
@@ -326,6 +343,7 @@ int test_read(void)
         LOG_TEST(offsets_outside_the_log_are_out_of_range),
         LOG_TEST(the_first_batch_comes_whole_only_if_asked_for),
         LOG_TEST(a_wrong_index_entry_costs_time_but_no_records),
+        LOG_TEST(a_reader_that_comes_back_after_a_cut_finds_the_new_batches),
         LOG_TEST(bytes_between_is_never_too_little),
         LOG_TEST(times_are_found_in_every_segment_and_below_every_end),
         LOG_TEST(an_empty_log_has_no_times),

@@ -310,6 +310,45 @@ static void only_what_was_acknowledged_survives_a_power_cut_for_sure(void **stat
     world_check_contents(world);
 }
 
+static void what_a_start_has_found_is_durable_when_it_is_done(void **state)
+{
+    struct world *world = *state;
+
+    world->config = world_config(800);
+    world_open(world, false);
+    world_fill(world, 10, 100);
+    /* The process dies, then its successor's machine: nothing was synced before the start did it. */
+    world_close(world);
+    world_open(world, false);
+    assert_int_equal(partition_log_durable_end(world->log), 10);
+    world_crash(world, MEMORY_CRASH_LOSES);
+    world_open(world, false);
+    assert_int_equal(partition_log_end_offset(world->log), 10);
+    world_check_contents(world);
+}
+
+static void a_settled_segment_is_synced_with_its_indexes(void **state)
+{
+    static const char *const names[] = {"00000000000000000000.index", "00000000000000000000.timeindex",
+                                        "00000000000000000004.snapshot"};
+    struct world *world = *state;
+    size_t sizes[ARRAY_COUNT(names)];
+
+    world->config = world_config(800);
+    world_open(world, false);
+    world_fill(world, 5, 120);
+    world_work(world);
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        sizes[i] = file_of(world, names[i])->size;
+        assert_true(sizes[i] > 0);
+    }
+    world_crash(world, MEMORY_CRASH_LOSES);
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        assert_non_null(file_of(world, names[i]));
+        assert_int_equal(file_of(world, names[i])->size, sizes[i]);
+    }
+}
+
 int test_recovery(void)
 {
 #define LOG_TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
@@ -327,6 +366,8 @@ int test_recovery(void)
         LOG_TEST(leftovers_of_deletions_are_removed),
         LOG_TEST(a_start_behind_the_end_begins_anew),
         LOG_TEST(only_what_was_acknowledged_survives_a_power_cut_for_sure),
+        LOG_TEST(what_a_start_has_found_is_durable_when_it_is_done),
+        LOG_TEST(a_settled_segment_is_synced_with_its_indexes),
     };
 
     return cmocka_run_group_tests_name("recovery", tests, NULL, NULL);
