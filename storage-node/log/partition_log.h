@@ -56,8 +56,8 @@ void partition_log_attach(struct partition_log *log, struct env *env, struct fil
 /* Takes the log from its loop, on that loop: partition_log_shutdown may then run in a job. It must be idle, and no sync
  * under way. */
 void partition_log_detach(struct partition_log *log);
-/* Frees the object; files stay. Nothing may be queued and no partition_log_sync unanswered; a sync that a roll has started
- * goes on without the log, a failure that was not told yet never is. */
+/* Frees the object; files stay. Nothing may be queued and no partition_log_sync unanswered; a sync that a roll has
+ * started goes on without the log, a failure that was not told yet never is. */
 void partition_log_close(struct partition_log *log);
 /* Nothing queued, no partition_log_sync unanswered, a failure told. */
 bool partition_log_idle(const struct partition_log *log);

@@ -1,5 +1,5 @@
-/* A disk in front of another one that counts what is asked of it and fails chosen calls: for sweeps that let the N-th call fail,
- * for all N. Single-threaded. */
+/* A disk in front of another one that counts what is asked of it and fails chosen calls: for sweeps that let the N-th
+ * call fail, for all N. Single-threaded. */
 #ifndef SUPPORT_FAULT_DISK_H
 #define SUPPORT_FAULT_DISK_H
 
