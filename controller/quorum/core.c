@@ -543,6 +543,7 @@ void core_installed(struct core *core, uint64_t now_ms)
         return;
     }
     core->applied_index = snapshot->index;
+    core_incoming_clear(&core->incoming);
     core_effect(core, CORE_RESTORE);
     core_step(core, &event);
     core_settle(core);

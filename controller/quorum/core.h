@@ -64,7 +64,7 @@ struct core_effect {
     int32_t peer;               /* CORE_SEND*; CORE_ROLE: the leader or QUORUM_ID_UNKNOWN */
     uint64_t ticket;            /* CORE_HARD_STATE, CORE_APPEND: ascending */
     uint64_t index;             /* CORE_APPEND, CORE_APPLY, CORE_SEND_SNAPSHOT */
-    uint64_t term;              /* CORE_HARD_STATE, CORE_SEND_SNAPSHOT, CORE_ROLE */
+    uint64_t term;              /* CORE_HARD_STATE, CORE_SEND_SNAPSHOT, CORE_ROLE; CORE_APPEND: of the entry before it */
     uint64_t vote;              /* CORE_HARD_STATE: raft id or 0 */
     bool leader;                /* CORE_ROLE */
     struct log_entry *entry;    /* CORE_APPEND, CORE_APPLY: one reference */

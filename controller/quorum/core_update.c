@@ -91,6 +91,7 @@ static void core_update_entries(struct core *core, const struct raft_update *upd
         entry->ticket = ++core->ticket;
         effect->ticket = entry->ticket;
         effect->index = update->entries.index + i;
+        effect->term = log_term(&core->log, effect->index - 1);
         effect->entry = log_entry_ref(entry);
         log_append(&core->log, entry);
     }

@@ -180,7 +180,7 @@ static void quorum_perform_one(struct quorum *quorum, struct core_effect *effect
         wal_hard_state(&quorum->wal, effect->ticket, effect->term, effect->vote);
         break;
     case CORE_APPEND:
-        wal_entry(&quorum->wal, effect->ticket, effect->index, effect->entry);
+        wal_entry(&quorum->wal, effect->ticket, effect->index, effect->term, effect->entry);
         break;
     case CORE_SEND:
     case CORE_SEND_SNAPSHOT:

@@ -56,13 +56,18 @@ void wal_segment_path(const struct wal *wal, uint64_t number, char path[DISK_PAT
     wal_path(wal->options.directory, number, path);
 }
 
-void wal_segment_add(struct wal *wal, uint64_t number, uint64_t index_max)
+void wal_segment_add(struct wal *wal, uint64_t number)
 {
     if (wal->segment_count == wal->segment_capacity) {
         wal->segment_capacity = wal->segment_capacity == 0 ? 8 : wal->segment_capacity * 2;
         wal->segments = memory_resize(wal->segments, wal->segment_capacity, sizeof(struct wal_segment));
     }
-    wal->segments[wal->segment_count++] = (struct wal_segment){number, index_max};
+    wal->segments[wal->segment_count++] = (struct wal_segment){.number = number};
+}
+
+void wal_segment_note(struct wal_segment *segment, uint64_t index)
+{
+    segment->index_max = segment->index_max > index ? segment->index_max : index;
 }
 
 /* Zeros on disk before the first record: later syncs have no new blocks and no new size to write. */
@@ -173,7 +178,7 @@ static void wal_begin_segment(struct wal *wal, struct wal_flush *flush, size_t n
     if (flush->part_count > 0) {
         wal_pad(wal, flush);
     }
-    wal_segment_add(wal, number, 0);
+    wal_segment_add(wal, number);
     wal_part_add(flush, (struct wal_part){.number = number, .create = true, .size = size, .offset = flush->data.size});
     wal->position = 0;
     wal->segment_size = size;
@@ -191,22 +196,20 @@ static void wal_encode_item(struct wal *wal, struct wal_flush *flush, const stru
 
     if (item->kind == WAL_ENTRY) {
         record.entry_kind = item->entry->kind;
+        record.previous_term = item->previous_term;
         record.body = log_entry_bytes(item->entry);
     } else if (item->kind == WAL_HARD_STATE) {
         record.index = item->vote;
     }
     if (wal->segment_count == 0 || wal->segment_size == 0 ||
-        wal->position + wal_record_size(record.body.size) > wal->segment_size) {
-        wal_begin_segment(wal, flush, wal_record_size(record.body.size));
+        wal->position + wal_record_size(record.body.size + WAL_ENTRY_PREFIX_SIZE) > wal->segment_size) {
+        wal_begin_segment(wal, flush, wal_record_size(record.body.size + WAL_ENTRY_PREFIX_SIZE));
     }
     wal_encode(wal, flush, &record);
     if (item->kind == WAL_ENTRY) {
-        struct wal_segment *segment = &wal->segments[wal->segment_count - 1];
-
-        wal->last_index = item->index;
-        wal->last_term = item->term;
-        segment->index_max = segment->index_max > item->index ? segment->index_max : item->index;
-    } else if (item->kind == WAL_RESET) {
+        wal_segment_note(&wal->segments[wal->segment_count - 1], item->index);
+    }
+    if (item->kind == WAL_ENTRY || item->kind == WAL_RESET) {
         wal->last_index = item->index;
         wal->last_term = item->term;
     } else if (item->kind == WAL_HARD_STATE) {
@@ -334,12 +337,13 @@ void wal_hard_state(struct wal *wal, uint64_t ticket, uint64_t term, uint64_t vo
     wal_queue(wal, (struct wal_item){.kind = WAL_HARD_STATE, .ticket = ticket, .term = term, .vote = vote});
 }
 
-void wal_entry(struct wal *wal, uint64_t ticket, uint64_t index, struct log_entry *entry)
+void wal_entry(struct wal *wal, uint64_t ticket, uint64_t index, uint64_t previous_term, struct log_entry *entry)
 {
     wal_queue(wal, (struct wal_item){.kind = WAL_ENTRY,
                                      .ticket = ticket,
                                      .index = index,
                                      .term = entry->term,
+                                     .previous_term = previous_term,
                                      .entry = log_entry_ref(entry)});
 }
 

@@ -16,7 +16,7 @@
  *
  * Records are chained: each carries the checksum of the one before it, across segments. Every start begins a new segment,
  * so what was cut is never written over in place. The first record of a segment repeats term, vote and where the log
- * stands, so that older segments can go. */
+ * stands, and every entry tells the term before it, so the log can be read from any segment on and older ones can go. */
 #ifndef QUORUM_WAL_H
 #define QUORUM_WAL_H
 
@@ -47,6 +47,7 @@ struct wal_item {
     uint64_t index;
     uint64_t term;
     uint64_t vote;
+    uint64_t previous_term;  /* entry: of the one before it */
     struct log_entry *entry; /* one reference */
 };
 
@@ -119,8 +120,8 @@ void wal_close(struct wal *wal);
 
 /* Queue, in order; tickets ascend. Written at the end of the turn. */
 void wal_hard_state(struct wal *wal, uint64_t ticket, uint64_t term, uint64_t vote);
-/* Shares `entry`. */
-void wal_entry(struct wal *wal, uint64_t ticket, uint64_t index, struct log_entry *entry);
+/* `previous_term`: of the entry before it. Shares `entry`. */
+void wal_entry(struct wal *wal, uint64_t ticket, uint64_t index, uint64_t previous_term, struct log_entry *entry);
 void wal_reset(struct wal *wal, uint64_t ticket, uint64_t index, uint64_t term);
 /* Writes and syncs what is queued, on this thread; only before anything is in flight. Calls nobody back. */
 MUST_USE enum status wal_flush_now(struct wal *wal);
@@ -129,7 +130,9 @@ void wal_trim(struct wal *wal, uint64_t index);
 
 /* For wal_load.c. */
 void wal_segment_path(const struct wal *wal, uint64_t number, char path[DISK_PATH_MAX]);
-void wal_segment_add(struct wal *wal, uint64_t number, uint64_t index_max);
+void wal_segment_add(struct wal *wal, uint64_t number);
+/* `segment` holds this entry. */
+void wal_segment_note(struct wal_segment *segment, uint64_t index);
 enum status wal_load(struct wal *wal, struct wal_load *load, char error[WAL_ERROR_MAX]);
 
 #endif

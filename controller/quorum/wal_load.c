@@ -28,10 +28,10 @@ struct wal_walk {
     char *error;
     uint32_t identity;
     bool started;      /* the first segment's record was seen */
+    bool reset;        /* a reset was seen: what is before it is gone for good */
     bool stopped;      /* at (segment, position): the chain does not go on */
     size_t segment;    /* number in wal->segments */
     size_t position;
-    uint64_t index_max;
 };
 
 static void wal_name(void *context, const char *name, enum disk_kind kind)
@@ -72,7 +72,7 @@ static enum status wal_list(struct wal *wal)
     if (status == STATUS_OK && names.count > 0) {
         qsort(names.numbers, names.count, sizeof(uint64_t), wal_compare);
         for (size_t i = 0; i < names.count; i++) {
-            wal_segment_add(wal, names.numbers[i], 0);
+            wal_segment_add(wal, names.numbers[i]);
         }
     }
     memory_free(names.numbers);
@@ -134,13 +134,23 @@ static enum status wal_take_segment(struct wal_walk *walk, const struct wal_reco
 static enum status wal_take_entry(struct wal_walk *walk, const struct wal_record *record)
 {
     struct log *log = &walk->load->log;
+    char why[128];
 
-    if (record->index <= log->base || record->index > log_last(log) + 1) {
-        return wal_broken(walk, record, "leaves a gap in the log or is behind its start");
+    if (record->index <= log->base && !walk->reset) {
+        /* It replaces entries of segments that are gone: a snapshot covers what is before it. */
+        log_reset(log, 0, 0);
+        log->base = record->index - 1;
+        walk->load->base_term = record->previous_term;
     }
+    if (record->index <= log->base || record->index > log_last(log) + 1) {
+        snprintf(why, sizeof(why), "carries entry %llu, which does not fit a log of %llu to %llu",
+                 (unsigned long long)record->index, (unsigned long long)log->base + 1,
+                 (unsigned long long)log_last(log));
+        return wal_broken(walk, record, why);
+    }
+    wal_segment_note(&walk->wal->segments[walk->segment], record->index);
     log_truncate(log, record->index);
     log_append(log, log_entry_create(record->term, record->entry_kind, record->body));
-    walk->index_max = walk->index_max > record->index ? walk->index_max : record->index;
     return STATUS_OK;
 }
 
@@ -169,6 +179,7 @@ static enum status wal_take(struct wal_walk *walk, const struct wal_record *reco
         log_reset(&load->log, 0, 0);
         load->log.base = record->index;
         load->base_term = record->term;
+        walk->reset = true;
         return STATUS_OK;
     case WAL_MARK:
         return STATUS_OK;
@@ -208,7 +219,6 @@ static enum status wal_walk_segment(struct wal_walk *walk, const uint8_t *data, 
     enum status status = STATUS_OK;
 
     walk->position = 0;
-    walk->index_max = 0;
     while (walk->position < size && status == STATUS_OK) {
         struct wal_record record;
 
@@ -218,7 +228,8 @@ static enum status wal_walk_segment(struct wal_walk *walk, const uint8_t *data, 
             break;
         }
         status = wal_record_decode(bytes_of(data + walk->position, size - walk->position), walk->identity, number,
-                                   walk->wal->options.entry_bytes_max + WAL_ALIGNMENT, &record);
+                                   walk->wal->options.entry_bytes_max + WAL_ALIGNMENT,
+                                   &record);
         if (status == STATUS_INVALID) {
             snprintf(walk->error, WAL_ERROR_MAX, "%.400s belongs to another node or another cluster",
                      walk->wal->options.directory);
@@ -229,7 +240,7 @@ static enum status wal_walk_segment(struct wal_walk *walk, const uint8_t *data, 
             return STATUS_OK;
         } else {
             status = wal_take(walk, &record);
-            walk->position += wal_record_size(record.body.size);
+            walk->position += record.size;
         }
     }
     return status;
@@ -339,7 +350,6 @@ enum status wal_load(struct wal *wal, struct wal_load *load, char error[WAL_ERRO
         status = wal_read(wal, i, &data, &size, error);
         if (status == STATUS_OK) {
             status = wal_walk_segment(&walk, data, size);
-            wal->segments[i].index_max = walk.index_max;
             memory_free(data);
         }
     }

@@ -24,14 +24,19 @@ size_t wal_record_size(size_t body_size)
 void wal_record_encode(const struct wal_record *record, uint32_t identity, uint64_t segment, struct wal_chain *chain,
                        struct buffer *into)
 {
-    const size_t size = wal_record_size(record->body.size);
+    const size_t prefix = record->kind == WAL_ENTRY ? WAL_ENTRY_PREFIX_SIZE : 0;
+    const size_t body_size = prefix + record->body.size;
+    const size_t size = wal_record_size(body_size);
     uint8_t *at = buffer_reserve(into, size);
 
-    ASSERT(record->body.size <= UINT32_MAX);
-    memset(at, 0, WAL_HEADER_SIZE);
+    ASSERT(body_size <= UINT32_MAX);
     memset(at + size - 8, 0, 8);
+    memset(at, 0, WAL_HEADER_SIZE);
+    if (prefix > 0) {
+        store_u64(at + WAL_HEADER_SIZE, record->previous_term);
+    }
     if (record->body.size > 0) {
-        memcpy(at + WAL_HEADER_SIZE, record->body.data, record->body.size);
+        memcpy(at + WAL_HEADER_SIZE + prefix, record->body.data, record->body.size);
     }
     store_u32(at, WAL_MAGIC);
     at[4] = WAL_VERSION;
@@ -41,8 +46,8 @@ void wal_record_encode(const struct wal_record *record, uint32_t identity, uint6
     store_u64(at + 16, record->durable_sequence);
     store_u64(at + 24, record->index);
     store_u64(at + 32, record->term);
-    store_u32(at + 40, (uint32_t)record->body.size);
-    store_u32(at + 44, crc32c(record->body.data, record->body.size));
+    store_u32(at + 40, (uint32_t)body_size);
+    store_u32(at + 44, crc32c(at + WAL_HEADER_SIZE, body_size));
     store_u32(at + 48, chain->checksum);
     store_u32(at + 52, identity);
     store_u32(at + 56, (uint32_t)segment);
@@ -81,7 +86,8 @@ enum status wal_record_decode_header(struct bytes data, uint32_t identity, uint6
 /* A checksum says that the bytes are what was written, not that what was written makes sense: bound it as a peer's bytes. */
 static bool wal_record_is_sane(const struct wal_record *record)
 {
-    if (record->index > EDGE_INDEX_MAX || record->term > EDGE_INDEX_MAX || record->sequence == 0 ||
+    if (record->index > EDGE_INDEX_MAX || record->term > EDGE_INDEX_MAX ||
+        record->previous_term > record->term || record->sequence == 0 ||
         record->durable_sequence >= record->sequence) {
         return false;
     }
@@ -112,9 +118,17 @@ enum status wal_record_decode(struct bytes data, uint32_t identity, uint64_t seg
     if (body_size > body_max || body_size > data.size - WAL_HEADER_SIZE) {
         return STATUS_CORRUPT;
     }
+    record->size = wal_record_size(body_size);
     record->body = bytes_of(data.data + WAL_HEADER_SIZE, body_size);
     if (load_u32(data.data + 44) != crc32c(record->body.data, body_size)) {
         return STATUS_CORRUPT;
+    }
+    if (record->kind == WAL_ENTRY) {
+        if (body_size < WAL_ENTRY_PREFIX_SIZE) {
+            return STATUS_CORRUPT;
+        }
+        record->previous_term = load_u64(record->body.data);
+        record->body = bytes_of(record->body.data + WAL_ENTRY_PREFIX_SIZE, body_size - WAL_ENTRY_PREFIX_SIZE);
     }
     return wal_record_is_sane(record) ? STATUS_OK : STATUS_CORRUPT;
 }

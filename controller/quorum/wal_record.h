@@ -11,7 +11,7 @@
  *
  * index: entry: its index; reset: where the log stands; hard state: the vote; segment: index of the last entry before it.
  * term: entry, hard state, reset: theirs; segment: term of that last entry.
- * body: entry: its bytes; segment: u64 term, u64 vote, 16 bytes cluster id, i32 node id; else empty. */
+ * body: entry: u64 term of the entry before, its bytes; segment: u64 term, u64 vote, 16 bytes cluster id, i32 node id; else empty. */
 #ifndef QUORUM_WAL_RECORD_H
 #define QUORUM_WAL_RECORD_H
 
@@ -19,6 +19,7 @@
 
 #define WAL_HEADER_SIZE 64
 #define WAL_SEGMENT_BODY_SIZE 36
+#define WAL_ENTRY_PREFIX_SIZE 8
 
 struct wal_record {
     enum wal_item_kind kind;
@@ -29,7 +30,9 @@ struct wal_record {
     uint64_t term;
     uint32_t previous; /* checksum of the record before */
     uint32_t checksum; /* its own */
-    struct bytes body; /* borrows */
+    size_t size;       /* on disk; set by decoding */
+    uint64_t previous_term; /* entries */
+    struct bytes body; /* borrows; of entries without the term before */
 };
 
 uint32_t wal_identity(struct edge_identity identity);

@@ -81,6 +81,31 @@ static void three_nodes_elect_one_leader_and_commit(void **state)
     memory_free(world);
 }
 
+/* Where everybody stands, for whoever looks into a failure. */
+static void print_nodes(const struct world *world)
+{
+    for (int i = 0; i < world->node_count; i++) {
+        const struct world_node *node = &world->nodes[i];
+        struct quorum_status status;
+
+        if (node->quorum == NULL) {
+            print_message("node %d is down\n", i);
+            continue;
+        }
+        quorum_status_get(node->quorum, &status);
+        print_message("node %d: %s term %llu leader %d, last %llu commit %llu applied %llu snapshot %llu hash %llx\n", i,
+                      status.is_leader ? "leads" : "follows", (unsigned long long)status.term, (int)status.leader_id,
+                      (unsigned long long)status.last_index, (unsigned long long)status.commit_index,
+                      (unsigned long long)status.applied_index, (unsigned long long)status.snapshot_index,
+                      (unsigned long long)node->hash);
+        for (int j = 0; j < status.voter_count; j++) {
+            print_message("    %d has %llu, heard %llu ms ago\n", (int)status.voters[j].id,
+                          (unsigned long long)status.voters[j].match_index,
+                          (unsigned long long)((world->now_ns - status.voters[j].last_contact_ns) / NS_PER_MS));
+        }
+    }
+}
+
 /* Faults for a while, then peace: everybody must catch up and a new proposal be answered. */
 static void run_seed(uint64_t seed, struct world_faults faults, int nodes, uint64_t shake_ns)
 {
@@ -101,7 +126,15 @@ static void run_seed(uint64_t seed, struct world_faults faults, int nodes, uint6
         }
         world_run(world, NS_PER_SECOND);
     }
+    if (getenv("MILLRACE_VERBOSE") != NULL) {
+        print_message("seed %llu: proposed %llu, ok %llu, other %llu, barriers %llu, elections %llu, restores %llu, crashes %llu\n",
+                      (unsigned long long)seed, (unsigned long long)world->proposed,
+                      (unsigned long long)world->answered_ok, (unsigned long long)world->answered_other,
+                      (unsigned long long)world->barriers_ok, (unsigned long long)world->elections,
+                      (unsigned long long)world->restores, (unsigned long long)world->crashes);
+    }
     if (world->violation[0] != '\0' || rounds > 60) {
+        print_nodes(world);
         fail_msg("seed %llu, %d nodes: %s", (unsigned long long)seed, nodes,
                  world->violation[0] != '\0' ? world->violation : "does not recover after the faults end");
     }
@@ -124,7 +157,6 @@ static void run_seeds(struct world_faults faults, int nodes, uint64_t count)
     count = seeds_from_environment("MILLRACE_SEEDS", count);
     for (uint64_t seed = first; seed < first + count; seed++) {
         run_seed(seed, faults, nodes, 20 * NS_PER_SECOND);
-        if (getenv("MILLRACE_VERBOSE") != NULL) { fprintf(stderr, "seed %llu\n", (unsigned long long)seed); }
     }
 }
 

@@ -676,7 +676,9 @@ void world_init(struct world *world, uint64_t seed, int nodes)
     quorum_options_init(&world->options);
     world->options.directory = "/data/quorum";
     world->options.segment_bytes = 32 * 1024;
-    world->options.snapshot_bytes = 200 * 1024;
+    world->options.snapshot_bytes = 100 * 1024;
+    world->options.election_timeout_ms = 300;
+    world->options.heartbeat_ms = 30;
     world->options.cluster_id.data[0] = 1;
     world->options.voter_count = nodes;
     for (int i = 0; i < nodes; i++) {
@@ -844,7 +846,7 @@ static void world_fault(struct world *world)
     } else if (kind == 1 && world->faults.crash) {
         node->disk.fail_at = node->disk.operations + 1 + prng_below(prng, 40);
     } else if (kind == 2 && world->faults.pause) {
-        node->paused_until_ns = world->now_ns + prng_below(prng, 4 * NS_PER_SECOND);
+        node->paused_until_ns = world->now_ns + prng_below(prng, 2 * NS_PER_SECOND);
     } else if (kind <= 4 && world->faults.cut) {
         world->cut[index][prng_below(prng, (uint64_t)world->node_count)] ^= true;
     } else if (kind == 5 && world->faults.cut) {
@@ -866,7 +868,9 @@ void world_shake(struct world *world, uint64_t duration_ns)
     while (world->now_ns < end_ns && world->violation[0] == '\0') {
         const uint64_t proposals = prng_below(&world->prng, 6);
 
-        world_fault(world);
+        if (prng_below(&world->prng, 4) == 0) {
+            world_fault(world);
+        }
         for (uint64_t i = 0; i < proposals; i++) {
             int index = (int)prng_below(&world->prng, (uint64_t)world->node_count);
 
