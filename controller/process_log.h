@@ -11,8 +11,8 @@ struct process_log {
     char from[32];
 };
 
-/* Makes it the current trace, and writes the warnings of the configuration into it. Lines say that they are from `role` and
- * the node's number. */
+/* Makes it the current trace, and writes the warnings of the configuration into it. Lines say that they are from `role`
+ * and the node's number. */
 void process_log_start(struct process_log *log, const struct config *config, const char *role);
 void process_log_stop(struct process_log *log);
 
