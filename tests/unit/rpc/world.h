@@ -1,0 +1,77 @@
+/* Loops and streams for tests of common/rpc: time stands still unless the test moves it, bytes arrive in pieces of the test's
+ * choosing, and a slow reader is a number. Two loops, because requests travel.
+ *
+ *     test --stream_push--> [in] --space, received--> rpc server or client --stream_send--> [out] --> test or peer's [in]
+ */
+#ifndef TESTS_UNIT_RPC_WORLD_H
+#define TESTS_UNIT_RPC_WORLD_H
+
+#include "common/base/buffer.h"
+#include "common/env/env.h"
+#include "common/env/net.h"
+
+#define WORLD_LOOPS 2
+
+struct world;
+
+struct fake_loop {
+    struct env env;
+    struct net net;
+    struct world *world;
+    struct list messages;
+    struct list streams; /* of struct fake_stream */
+    size_t refused;
+};
+
+struct fake_stream {
+    struct stream base;
+    struct list link;
+    struct fake_loop *loop;
+    const struct stream_handler *handler;
+    void *context;
+    struct fake_stream *peer; /* NULL: the test */
+    struct buffer in;         /* what is to be received */
+    size_t in_at;
+    struct buffer out;        /* what was sent, unless a peer got it */
+    struct list sends;
+    size_t chunk;             /* bytes of one receive at most */
+    size_t window;            /* bytes that the system still takes */
+    size_t receives;
+    bool *gone;               /* set when the stream ends; may be NULL */
+    bool opening;
+    bool paused;
+    bool ended;   /* the other side closed, behind the bytes in `in` */
+    bool closing;
+    bool dismissed;
+    enum status why;
+};
+
+struct world {
+    struct fake_loop loops[WORLD_LOOPS];
+    uint64_t now_ns;
+    struct fake_stream *adopted;   /* the last one */
+    struct fake_stream *connected; /* the last one */
+    /* Called when a stream connects, with the connecting stream: NULL leaves it to the test. */
+    void (*on_connect)(struct world *world, struct fake_stream *stream);
+    void *context;
+    bool refuse_adopt;
+};
+
+void world_init(struct world *world);
+void world_deinit(struct world *world);
+struct env *world_env(struct world *world, size_t loop);
+/* Takes turns on all loops until nothing happens any more. */
+void world_run(struct world *world);
+/* Moves the time, then runs. */
+void world_sleep(struct world *world, uint64_t ns);
+
+/* Something to give to rpc_server_adopt. */
+struct net_accepted *world_accept(struct world *world);
+
+void stream_push(struct fake_stream *stream, const void *data, size_t size);
+/* The other side closes. */
+void stream_end(struct fake_stream *stream);
+/* Joins two streams: what one sends the other receives; one that ends, ends the other. */
+void stream_join(struct fake_stream *a, struct fake_stream *b);
+
+#endif
