@@ -22,6 +22,8 @@ struct api_write {
     /* If no record was decided and nothing else is on its way, the answer needs no proof that this controller still
      * leads. */
     bool hasty;
+    /* Comes from a node that has to find the active controller itself: not passed on. */
+    bool direct;
 };
 
 /* Ascending by key. */
@@ -34,6 +36,10 @@ void api_write_handle(struct rpc_request *request);
 /* Passes a request that only the active controller can answer on to it; `request` is that of a write or of
  * DescribeQuorum. */
 void api_pass_on(struct rpc_request *request);
+
+/* The node `broker_id`, which the active controller knows, was heard on this request's connection: when that breaks, the node is
+ * taken for gone. */
+void api_bind_node(struct rpc_request *request, int32_t broker_id);
 
 /* The response shows parts of `image`, and answers may wait behind others: keeps it until this one is sent. */
 void api_hold_image(struct rpc_request *request, struct image *image);

@@ -6,7 +6,13 @@
 
 static void decide(struct machine *machine, const struct decision *decision, struct rpc_request *request)
 {
+    const struct broker_heartbeat_request *body = request->body;
+    const struct broker_heartbeat_response *response = request->response;
+
     broker_table_heartbeat(decision, &machine->heartbeats, env_now_ns(machine->env), request->body, request->response);
+    if (response->error_code == 0) {
+        api_bind_node(request, body->broker_id);
+    }
     sessions_arm(machine);
 }
 
@@ -18,4 +24,4 @@ static void fail(struct rpc_request *request, int16_t error)
 }
 
 const struct api_write api_broker_heartbeat = {
-    .key = API_BROKER_HEARTBEAT, .decide = decide, .fail = fail, .hasty = true};
+    .key = API_BROKER_HEARTBEAT, .decide = decide, .fail = fail, .hasty = true, .direct = true};

@@ -20,6 +20,7 @@ static void applied(struct machine *machine, struct rpc_request *request, int64_
     (void)offset;
     response->broker_epoch = broker->epoch;
     heartbeat_table_touch(&machine->heartbeats, body->broker_id, broker->epoch, -1, env_now_ns(machine->env));
+    api_bind_node(request, body->broker_id);
 }
 
 static void fail(struct rpc_request *request, int16_t error)
@@ -30,4 +31,4 @@ static void fail(struct rpc_request *request, int16_t error)
 }
 
 const struct api_write api_broker_registration = {
-    .key = API_BROKER_REGISTRATION, .decide = decide, .applied = applied, .fail = fail};
+    .key = API_BROKER_REGISTRATION, .decide = decide, .applied = applied, .fail = fail, .direct = true};

@@ -23,7 +23,7 @@ void api_hold_image(struct rpc_request *request, struct image *image)
     request->release_context = image_ref(image);
 }
 
-/* What a client is told if its write did not happen, or perhaps not. All but the last two it may send again. */
+/* What a client is told if its write did not happen, or perhaps not. NOT_CONTROLLER means that it certainly did not. */
 static int16_t error_of(enum status status)
 {
     switch (status) {
@@ -31,9 +31,7 @@ static int16_t error_of(enum status status)
         return ERROR_NOT_CONTROLLER;
     case STATUS_UNKNOWN_OUTCOME:
     case STATUS_FULL:
-    case STATUS_TIMEOUT:
     case STATUS_CLOSED:
-    case STATUS_CORRUPT:
         return ERROR_REQUEST_TIMED_OUT;
     case STATUS_TOO_LARGE:
         return ERROR_POLICY_VIOLATION;
@@ -56,9 +54,10 @@ static void fail(struct rpc_request *request, int16_t error)
     rpc_request_complete(request);
 }
 
+/* Once it was sent, whatever happened to the connection says nothing about the request. */
 static void not_passed_on(struct rpc_request *request, enum status why)
 {
-    fail(request, error_of(why == STATUS_REFUSED || why == STATUS_UNREACHABLE ? STATUS_NOT_LEADER : why));
+    fail(request, why == STATUS_NOT_LEADER ? ERROR_NOT_CONTROLLER : ERROR_REQUEST_TIMED_OUT);
 }
 
 void api_pass_on(struct rpc_request *request)
@@ -89,7 +88,7 @@ void api_write_handle(struct rpc_request *request)
     struct decision decision;
 
     if (!machine_is_active(machine)) {
-        if (machine->active) {
+        if (machine->active || api_write_find(request->api->key)->direct) {
             fail(request, ERROR_NOT_CONTROLLER);
         } else {
             api_pass_on(request);

@@ -151,6 +151,8 @@ void writes_abandon(struct machine *machine);
 void writes_init(struct machine *machine);
 /* A batch was applied or a heartbeat counted: the session timer runs if there is a session. */
 void sessions_arm(struct machine *machine);
+/* The connection that a node was last heard on broke. */
+void sessions_lost(struct machine *machine, int32_t broker_id, const void *connection);
 void sessions_init(struct machine *machine);
 /* Every node has a whole session from now on. */
 void sessions_restart(struct machine *machine);

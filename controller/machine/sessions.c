@@ -101,6 +101,15 @@ void sessions_restart(struct machine *machine)
     sessions_arm(machine);
 }
 
+void sessions_lost(struct machine *machine, int32_t broker_id, const void *connection)
+{
+    if (heartbeat_table_lose(&machine->heartbeats, broker_id, connection, env_now_ns(machine->env))) {
+        /* Its end may have come nearer than what the timer waits for. */
+        env_timer_stop(machine->env, &machine->session_timer);
+        sessions_arm(machine);
+    }
+}
+
 void sessions_stop(struct machine *machine)
 {
     env_timer_stop(machine->env, &machine->session_timer);

@@ -78,9 +78,38 @@ void heartbeat_table_touch(struct heartbeat_table *table, int32_t broker_id, int
         *row = (struct heartbeat){.broker_id = broker_id, .epoch = epoch, .metadata_offset = -1, .shutdown_offset = -1};
     }
     row->contact_ns = now_ns;
+    row->lost_ns = 0;
     if (metadata_offset > row->metadata_offset) {
         row->metadata_offset = metadata_offset;
     }
+}
+
+void heartbeat_table_bind(struct heartbeat_table *table, int32_t broker_id, const void *connection)
+{
+    struct heartbeat *row = row_find(table, broker_id);
+
+    ASSERT(row != NULL);
+    row->connection = connection;
+}
+
+bool heartbeat_table_lose(struct heartbeat_table *table, int32_t broker_id, const void *connection, uint64_t now_ns)
+{
+    struct heartbeat *row = row_find(table, broker_id);
+
+    if (row == NULL || row->connection != connection) {
+        return false;
+    }
+    row->connection = NULL;
+    row->lost_ns = now_ns;
+    return true;
+}
+
+/* When the session ends unless the node is heard of. */
+static uint64_t row_end_ns(const struct heartbeat_table *table, const struct heartbeat *row)
+{
+    const uint64_t end_ns = row->contact_ns + table->session_timeout_ns;
+
+    return row->lost_ns > 0 && row->lost_ns + HEARTBEAT_GRACE_NS < end_ns ? row->lost_ns + HEARTBEAT_GRACE_NS : end_ns;
 }
 
 void heartbeat_table_leave(struct heartbeat_table *table, int32_t broker_id, int64_t offset)
@@ -114,7 +143,14 @@ bool heartbeat_table_alive(const struct heartbeat_table *table, int32_t broker_i
 {
     const struct heartbeat *row = row_find(table, broker_id);
 
-    return row != NULL && row->epoch == epoch && now_ns - row->contact_ns < table->session_timeout_ns;
+    return row != NULL && row->epoch == epoch && now_ns < row_end_ns(table, row);
+}
+
+bool heartbeat_table_holds(const struct heartbeat_table *table, int32_t broker_id, int64_t epoch, uint64_t now_ns)
+{
+    const struct heartbeat *row = row_find(table, broker_id);
+
+    return row != NULL && row->lost_ns == 0 && heartbeat_table_alive(table, broker_id, epoch, now_ns);
 }
 
 int32_t heartbeat_table_expired(const struct heartbeat_table *table, const struct image *image, uint64_t now_ns)
@@ -142,7 +178,7 @@ uint64_t heartbeat_table_deadline(const struct heartbeat_table *table, const str
             continue;
         }
         if (row != NULL && row->epoch == broker->epoch) {
-            end = row->contact_ns + table->session_timeout_ns;
+            end = row_end_ns(table, row);
         }
         if (end < deadline) {
             deadline = end;

@@ -66,10 +66,10 @@ static enum kafka_error registration_error(const struct decision *decision, stru
     if (!string_equal(request->cluster_id, cluster_id)) {
         return ERROR_INCONSISTENT_CLUSTER_ID;
     }
-    /* Whoever has the id keeps it while it lives, unless it is leaving anyway. */
+    /* Whoever has the id keeps it while it lives, unless it is leaving anyway or its connection broke. */
     if (before != NULL && !uuid_equal(before->incarnation_id, request->incarnation_id) &&
         !before->in_controlled_shutdown &&
-        heartbeat_table_alive(heartbeats, before->id, before->epoch, now_ns)) {
+        heartbeat_table_holds(heartbeats, before->id, before->epoch, now_ns)) {
         return ERROR_DUPLICATE_BROKER_REGISTRATION;
     }
     if (request->broker_id < 0 || request->is_migrating_zk_broker || uuid_is_zero(request->incarnation_id) ||

@@ -13,7 +13,7 @@
 
 #define LINK_CONNECT_TIMEOUT_MS 3000
 #define LINK_RETRY_MIN_NS (20 * NS_PER_MS)
-#define LINK_RETRY_MAX_NS (500 * NS_PER_MS)
+#define LINK_RETRY_MAX_NS (200 * NS_PER_MS)
 #define LINK_RESPONSE_MAX (64 * 1024 * 1024)
 /* While fenced, heartbeats follow each other this fast: becoming available should not wait for the ordinary beat. */
 #define LINK_EAGER_HEARTBEAT_NS (50 * NS_PER_MS)

@@ -366,7 +366,12 @@ int64_t directories_clean_epoch(const struct directories *directories)
 enum status directories_begin(struct directories *directories)
 {
     for (size_t i = 0; i < directories->count; i++) {
-        const enum status status = log_directory_clean_remove(directories->disk, directories->items[i].path);
+        enum status status = log_directory_clean_remove(directories->disk, directories->items[i].path);
+
+        if (status == STATUS_OK) {
+            /* A partition's directory that was made just before a crash may have no durable name yet. */
+            status = disk_sync_directory(directories->disk, directories->items[i].path);
+        }
 
         if (status != STATUS_OK) {
             return status;
