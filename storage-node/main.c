@@ -1,4 +1,5 @@
-/* millrace-node: one storage node. Reads its configuration, makes a loop per core, builds the node on them, runs until SIGTERM. */
+/* millrace-node: one storage node. Reads its configuration, makes a loop per core, builds the node on them, runs until
+ * SIGTERM. */
 #include "common/base/assert.h"
 #include "common/base/buffer.h"
 #include "common/base/memory.h"
@@ -219,7 +220,8 @@ int main(int argc, char **argv)
     inputs.settings = arguments.settings;
     inputs.setting_count = arguments.setting_count;
     if (config_read(node_config_schema(), &inputs, &config, &problem) != STATUS_OK) {
-        fprintf(stderr, "millrace-node: %s: %s\n", arguments.path != NULL ? arguments.path : "configuration", problem.text);
+        fprintf(stderr, "millrace-node: %s: %s\n", arguments.path != NULL ? arguments.path : "configuration",
+                problem.text);
         return 2;
     }
     runtime_loop_destroy(reader);

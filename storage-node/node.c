@@ -2,8 +2,8 @@
  *
  *     NEW --node_start--> STARTING --caught up, unfenced--> RUNNING --node_stop--> STOPPING --> STOPPED
  *
- * Listeners are bound from the start, so that a taken port is an error at once, but connections are served only when the node
- * has the cluster's metadata: before that it would answer that nothing exists. */
+ * Listeners are bound from the start, so that a taken port is an error at once, but connections are served only when
+ * the node has the cluster's metadata: before that it would answer that nothing exists. */
 #include "storage-node/node.h"
 
 #include "common/base/assert.h"
@@ -230,7 +230,8 @@ static void shard_partition_opened(void *context, struct partition *partition, e
     struct shard *shard = context;
 
     if (status != STATUS_OK) {
-        trace_error("partition_open_failed", T_TEXT("topic", partition->topic->name), T_INT("partition", partition->index),
+        trace_error("partition_open_failed", T_TEXT("topic", partition->topic->name), T_INT("partition",
+                                                                                            partition->index),
                     T_STATUS("why", status));
         if (status == STATUS_IO || status == STATUS_DENIED) {
             shard_directory_failed(shard, partition->directory, status);
@@ -242,6 +243,7 @@ static void node_create_shard(struct node *node, uint32_t index)
 {
     const struct config *config = node->options.config;
     struct shard *shard = &node->service.shards[index];
+    const size_t slots = (size_t)config_int64(config, "max.incremental.fetch.session.cache.slots");
     const uint64_t files = node->options.descriptor_limit * NODE_DESCRIPTORS_FOR_FILES_PERCENT / 100;
     const struct replica_set_options replica_options = {
         .env = node->options.envs[index],
@@ -270,9 +272,7 @@ static void node_create_shard(struct node *node, uint32_t index)
     list_init(&shard->producer_ids.waiting);
     replica_set_init(&shard->replicas, &replica_options);
     shard->server = rpc_server_create(shard->env, &server_options);
-    fetch_session_cache_init(&shard->sessions,
-                             (size_t)config_int64(config, "max.incremental.fetch.session.cache.slots") / node->service.shard_count,
-                             env_random(shard->env));
+    fetch_session_cache_init(&shard->sessions, slots / node->service.shard_count, env_random(shard->env));
 }
 
 static enum status node_open_directories(struct node *node, char problem[NODE_PROBLEM_MAX])
@@ -354,10 +354,12 @@ static enum status node_listen(struct node *node, char problem[NODE_PROBLEM_MAX]
         listener->node = node;
         listener->index = (uint32_t)i;
         names[i] = wanted[i].name;
-        status = net_listen(node->env->net, wanted[i].address.host.data, wanted[i].address.port, node_accepted, listener,
+        status = net_listen(node->env->net, wanted[i].address.host.data, wanted[i].address.port, node_accepted,
+                            listener,
                             &listener->listener);
         if (status != STATUS_OK) {
-            snprintf(problem, NODE_PROBLEM_MAX, "cannot listen on %.*s port %u: %s; %s", STRING_ARGS(wanted[i].address.host),
+            snprintf(problem, NODE_PROBLEM_MAX, "cannot listen on %.*s port %u: %s; %s",
+                     STRING_ARGS(wanted[i].address.host),
                      wanted[i].address.port, status_text(status),
                      status == STATUS_ADDRESS_IN_USE ? "another process has the port: stop it or change `listeners`"
                                                      : "check `listeners`");
@@ -470,7 +472,8 @@ static void node_mark_clean(struct node *node)
         }
         status = log_directory_clean_write(node->env->disk, directories_path(node->service.directories, i), epoch);
         if (status != STATUS_OK) {
-            trace_error("clean_mark_failed", T_TEXT("path", directories_path(node->service.directories, i)), T_STATUS("why", status));
+            trace_error("clean_mark_failed", T_TEXT("path", directories_path(node->service.directories, i)),
+                        T_STATUS("why", status));
         }
     }
     controller_link_stop(node->service.link, node_finish_stop, node);

@@ -1,4 +1,5 @@
-/* A storage node: its loops, its log directories, its place in the cluster. Built the same way by main.c and by the simulator.
+/* A storage node: its loops, its log directories, its place in the cluster. Built the same way by main.c and by the
+ * simulator.
  *
  *     node_create   opens directories, makes the loops' shards; blocking, before the loops run
  *     node_start    listens, ties to the controllers; on the first loop
@@ -20,14 +21,15 @@ struct node_options {
     uint32_t env_count;
     const struct config *config; /* of node_config_schema; borrowed for the node's life */
     uint64_t descriptor_limit;   /* how many files the process may have open */
-    /* The node cannot go on (refused by the cluster, all log directories failed): `why` is a sentence; the process ends. On the first
-     * loop. */
+    /* The node cannot go on (refused by the cluster, all log directories failed): `why` is a sentence; the process
+     * ends. On the first loop. */
     void (*fatal)(void *context, const char *why);
     void *context;
 };
 
 /* `problem` gets a sentence with the remedy if the status is not OK. */
-MUST_USE enum status node_create(const struct node_options *options, struct node **node, char problem[NODE_PROBLEM_MAX]);
+MUST_USE enum status node_create(const struct node_options *options, struct node **node,
+                                 char problem[NODE_PROBLEM_MAX]);
 MUST_USE enum status node_start(struct node *node, char problem[NODE_PROBLEM_MAX]);
 void node_stop(struct node *node, void (*done)(void *context), void *context);
 /* Without waiting for the controllers' leave; call it after node_stop, for those who cannot wait. */

@@ -1,5 +1,5 @@
-/* What a node does beside serving: checkpoints of recovery points and log starts. Every loop writes down its partitions, a worker
- * writes the files. */
+/* What a node does beside serving: checkpoints of recovery points and log starts. Every loop writes down its
+ * partitions, a worker writes the files. */
 #include "common/base/buffer.h"
 #include "common/base/memory.h"
 #include "common/env/disk.h"
@@ -136,7 +136,8 @@ static void checkpoint_finished(struct env_job *job)
         done(node);
     } else if (node->state == NODE_STARTING || node->state == NODE_RUNNING) {
         env_timer_start(node->env, &node->checkpoint_timer,
-                        (uint64_t)config_int64(node->options.config, "log.flush.offset.checkpoint.interval.ms") * NS_PER_MS);
+                        (uint64_t)config_int64(node->options.config,
+                                               "log.flush.offset.checkpoint.interval.ms") * NS_PER_MS);
     }
 }
 
@@ -158,7 +159,8 @@ void node_checkpoint_start(struct node *node, void (*done)(struct node *node))
     checkpoint->node = node;
     checkpoint->done = done;
     checkpoint->directory_count = directories_count(node->service.directories);
-    checkpoint->lines = memory_alloc_zero(node->service.shard_count * checkpoint->directory_count, sizeof(*checkpoint->lines));
+    checkpoint->lines = memory_alloc_zero(node->service.shard_count * checkpoint->directory_count,
+                                          sizeof(*checkpoint->lines));
     for (size_t i = 0; i < node->service.shard_count * checkpoint->directory_count; i++) {
         checkpoint_draft_init(&checkpoint->lines[i].recovery);
         checkpoint_draft_init(&checkpoint->lines[i].start);
@@ -184,5 +186,6 @@ void node_checkpoint_init(struct node *node)
 {
     env_timer_init(&node->checkpoint_timer, node_checkpoint_due, node);
     env_timer_start(node->env, &node->checkpoint_timer,
-                    (uint64_t)config_int64(node->options.config, "log.flush.offset.checkpoint.interval.ms") * NS_PER_MS);
+                    (uint64_t)config_int64(node->options.config,
+                                           "log.flush.offset.checkpoint.interval.ms") * NS_PER_MS);
 }

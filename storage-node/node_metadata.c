@@ -1,5 +1,6 @@
-/* Changes of the metadata reach every loop: the first loop compares, each loop opens, closes and configures its partitions and then
- * serves by the new image. Rounds are started in order and loops take messages in order, so every loop sees every image once. */
+/* Changes of the metadata reach every loop: the first loop compares, each loop opens, closes and configures its
+ * partitions and then serves by the new image. Rounds are started in order and loops take messages in order, so every
+ * loop sees every image once. */
 #include "common/base/assert.h"
 #include "common/base/memory.h"
 #include "common/trace/trace.h"

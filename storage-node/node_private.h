@@ -1,5 +1,5 @@
-/* What the parts of a node know of it: node.c builds and stops it, node_metadata.c carries changes of the metadata to the loops,
- * node_care.c keeps checkpoints, producer ids and topic creation. */
+/* What the parts of a node know of it: node.c builds and stops it, node_metadata.c carries changes of the metadata to
+ * the loops, node_care.c keeps checkpoints, producer ids and topic creation. */
 #ifndef STORAGE_NODE_NODE_PRIVATE_H
 #define STORAGE_NODE_NODE_PRIVATE_H
 

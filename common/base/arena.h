@@ -37,8 +37,8 @@ void *arena_alloc_array(struct arena *arena, size_t count, size_t size) MUST_USE
 void *arena_need(struct arena *arena, size_t count, size_t size) MUST_USE;
 /* A copy of `text` with a zero byte behind it; null stays null. Bounded by the caller as in arena_need. */
 struct string arena_copy_string(struct arena *arena, struct string text);
-/* Formatted text with a zero byte behind it. Cut behind INT16_MAX bytes, the longest string of the protocol: texts for people often quote
- * what a client sent, which may be that long itself. */
+/* Formatted text with a zero byte behind it. Cut behind INT16_MAX bytes, the longest string of the protocol: texts for
+ * people often quote what a client sent, which may be that long itself. */
 struct string arena_format(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 3);
 
 #endif

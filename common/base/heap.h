@@ -1,5 +1,5 @@
-/* Intrusive binary min-heap ordered by a 64-bit key: the timers of a loop. Nodes remember their place, so any of them can
- * be removed. The heap owns only its array of pointers. */
+/* Intrusive binary min-heap ordered by a 64-bit key: the timers of a loop. Nodes remember their place, so any of them
+ * can be removed. The heap owns only its array of pointers. */
 #ifndef BASE_HEAP_H
 #define BASE_HEAP_H
 

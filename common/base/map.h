@@ -30,8 +30,8 @@ bool map_remove(struct map *map, uint64_t hash, const void *value);
 /* Iteration: start with *at = 0; returns NULL at the end. The map must not change meanwhile. */
 void *map_next(const struct map *map, size_t *at);
 
-/* A well-mixed hash of bytes (FNV-1a with a final avalanche). Not keyed: do not use where an attacker choosing keys could
- * hurt others beyond its own quota. */
+/* A well-mixed hash of bytes (FNV-1a with a final avalanche). Not keyed: do not use where an attacker choosing keys
+ * could hurt others beyond its own quota. */
 uint64_t hash_bytes(const void *data, size_t size);
 
 static inline uint64_t hash_string(struct string text)

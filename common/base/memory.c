@@ -1,5 +1,5 @@
-/* The process heap with checked sizes. The watch is per thread and NULL in programs, so it costs them one load and a branch
- * that is always foreseen. */
+/* The process heap with checked sizes. The watch is per thread and NULL in programs, so it costs them one load and a
+ * branch that is always foreseen. */
 #include "common/base/memory.h"
 
 #include "common/base/assert.h"

@@ -20,8 +20,8 @@ char *memory_copy_text(const char *text, size_t size) MUST_USE;
 /* NULL is allowed. */
 void memory_free(void *memory);
 
-/* Sees every block that its thread gets and gives back. Programs have none; the simulator, which runs many programs in one
- * thread, must know what a crashed one leaves behind. The callbacks must not use this header. */
+/* Sees every block that its thread gets and gives back. Programs have none; the simulator, which runs many programs in
+ * one thread, must know what a crashed one leaves behind. The callbacks must not use this header. */
 struct memory_watch {
     void (*allocated)(struct memory_watch *watch, void *memory, size_t size);
     void (*freed)(struct memory_watch *watch, void *memory);

@@ -1,10 +1,10 @@
-/* Files and directories. Every call blocks and may be made on a loop (short ones: page-cache writes, cached reads, opening)
- * or in a job on a worker. Calls on different files may run at the same time on different threads; calls on one file may
- * too, as long as they do not write the same range.
+/* Files and directories. Every call blocks and may be made on a loop (short ones: page-cache writes, cached reads,
+ * opening) or in a job on a worker. Calls on different files may run at the same time on different threads; calls on
+ * one file may too, as long as they do not write the same range.
  *
- * Durability: what file_write wrote survives a power cut only after file_sync; a created, renamed or removed name
- * only after disk_sync_directory on its directory. A failed file_sync is final (the system may have dropped the pages):
- * the caller takes the directory offline, nobody retries.
+ * Durability: what file_write wrote survives a power cut only after file_sync; a created, renamed or removed name only
+ * after disk_sync_directory on its directory. A failed file_sync is final (the system may have dropped the pages): the
+ * caller takes the directory offline, nobody retries.
  *
  * Paths are zero-terminated; directories end without a slash. */
 #ifndef ENV_DISK_H
@@ -133,7 +133,8 @@ struct file *file_ref(struct file *file);
 void file_unref(struct file *file);
 
 /* Writes all parts one after the other at `offset`, or fails: then any prefix may be there. */
-MUST_USE static inline enum status file_write(struct file *file, uint64_t offset, const struct bytes *parts, size_t count)
+MUST_USE static inline enum status file_write(struct file *file, uint64_t offset, const struct bytes *parts,
+                                              size_t count)
 {
     return file->ops->write(file, offset, parts, count);
 }
@@ -171,7 +172,8 @@ MUST_USE static inline enum status file_size(struct file *file, uint64_t *size)
 
 /* Reads a whole file of at most `size_max` bytes; *data is allocated (memory_free) and has a zero byte behind it. */
 MUST_USE enum status disk_read_file(struct disk *disk, const char *path, size_t size_max, uint8_t **data, size_t *size);
-/* Writes `path` so that a crash leaves the old or the new contents: temporary file (`path` + ".tmp"), sync, rename, sync of the directory. */
+/* Writes `path` so that a crash leaves the old or the new contents: temporary file (`path` + ".tmp"), sync, rename,
+ * sync of the directory. */
 MUST_USE enum status disk_replace_file(struct disk *disk, const char *path, struct bytes contents);
 /* Makes `path` and its missing parents; each new name is synced. */
 MUST_USE enum status disk_make_directories(struct disk *disk, const char *path);

@@ -9,7 +9,7 @@
  *
  *     1. collect what is ready: sockets, messages from other loops, finished jobs, due timers
  *     2. call the handlers
- *     3. run the turn-end hooks (env_at_turn_end): coalesced log writes happen here; they may queue more hooks, which run too
+ *     3. run the turn-end hooks (env_at_turn_end): coalesced log writes happen here; hooks queued by them run too
  *     4. send: everything queued on a stream in this turn leaves in one vectored write
  *     5. sleep until something is ready
  *
@@ -51,8 +51,9 @@ enum env_lane {
     ENV_LANE_COUNT
 };
 
-/* Blocking work on a worker thread. `work` sees only what the job carries, which nobody else may touch until `done` runs
- * on the loop that submitted it. `done` may be NULL only if the job's memory needs no owner. Embedded in its owner. */
+/* Blocking work on a worker thread. `work` sees only what the job carries, which nobody else may touch until `done`
+ * runs on the loop that submitted it. `done` may be NULL only if the job's memory needs no owner. Embedded in its
+ * owner. */
 struct env_job {
     struct list link;
     struct env *env; /* set by env_submit */
@@ -86,7 +87,8 @@ struct env {
 /* For implementations: sets up what both share. `deinit` expects no timers or hooks of interest. */
 void env_init(struct env *env, const struct env_ops *ops, struct disk *disk, struct net *net);
 void env_deinit(struct env *env);
-/* For implementations: fires every timer due at `now_ns`; timers that the handlers start for now wait for the next turn. */
+/* For implementations: fires every timer due at `now_ns`; timers that the handlers start for now wait for the next
+ * turn. */
 void env_fire_timers(struct env *env, uint64_t now_ns);
 /* For implementations: runs the turn-end hooks until there are none. */
 void env_run_hooks(struct env *env);

@@ -1,14 +1,14 @@
 /* Byte streams between processes (TCP in common/runtime, virtual links in tests/sim).
  *
- * A stream belongs to one loop. Its user gives it a handler; callbacks come from the loop's turns, never from inside a call
- * made by the user. `closed` is always the last one, also after stream_close; the stream is gone when it returns.
+ * A stream belongs to one loop. Its user gives it a handler; callbacks come from the loop's turns, never from inside a
+ * call made by the user. `closed` is always the last one, also after stream_close; the stream is gone when it returns.
  *
- * Receiving: the stream asks `space` where to put the next bytes and reports how many came with `received`. So bytes land
- * where the user wants to keep them, and a user without space is back-pressure: the stream stops reading until
+ * Receiving: the stream asks `space` where to put the next bytes and reports how many came with `received`. So bytes
+ * land where the user wants to keep them, and a user without space is back-pressure: the stream stops reading until
  * stream_resume.
  *
- * Sending: stream_send queues parts, of memory or of a file; all that was queued in a turn leaves in one vectored
- * write (sendfile for file parts) at its end. `sent` of each send is called when the system has taken its last byte, or with
+ * Sending: stream_send queues parts, of memory or of a file; all that was queued in a turn leaves in one vectored write
+ * (sendfile for file parts) at its end. `sent` of each send is called when the system has taken its last byte, or with
  * an error status when the stream closed before. */
 #ifndef ENV_NET_H
 #define ENV_NET_H
@@ -52,8 +52,8 @@ struct stream_handler {
     void (*received)(void *context, size_t size);
     /* Everything queued has been taken by the system, after it had to wait. May be NULL. */
     void (*drained)(void *context);
-    /* The stream is gone. STATUS_OK: stream_close was called; STATUS_END: the peer closed; else what failed. All sends were
-     * called back before. */
+    /* The stream is gone. STATUS_OK: stream_close was called; STATUS_END: the peer closed; else what failed. All sends
+     * were called back before. */
     void (*closed)(void *context, enum status why);
 };
 
@@ -91,7 +91,8 @@ struct listener {
     struct net *net;
 };
 
-/* Listens on host ("" or "0.0.0.0" or "::": all interfaces) and port (0: any). STATUS_ADDRESS_IN_USE, STATUS_UNREACHABLE. */
+/* Listens on host ("" or "0.0.0.0" or "::": all interfaces) and port (0: any). STATUS_ADDRESS_IN_USE,
+ * STATUS_UNREACHABLE. */
 MUST_USE static inline enum status net_listen(struct net *net, const char *host, uint16_t port,
                                               void (*accepted)(void *context, struct net_accepted *accepted),
                                               void *context, struct listener **listener)
@@ -123,8 +124,8 @@ static inline void net_refuse(struct net *net, struct net_accepted *accepted)
     net->ops->refuse(accepted);
 }
 
-/* Starts connecting; `opened` or `closed` follows. Host names are resolved on a worker. Never NULL. No timeout of its own:
- * the user closes the stream when it has waited enough. */
+/* Starts connecting; `opened` or `closed` follows. Host names are resolved on a worker. Never NULL. No timeout of its
+ * own: the user closes the stream when it has waited enough. */
 static inline struct stream *net_connect(struct net *net, const char *host, uint16_t port,
                                          const struct stream_handler *handler, void *context)
 {
@@ -149,7 +150,8 @@ static inline void stream_resume(struct stream *stream)
     stream->net->ops->resume(stream);
 }
 
-/* Closes now, unsent bytes are dropped; `sent` of each send and then `closed` are called later in this or the next turn. Calling it twice is allowed. */
+/* Closes now, unsent bytes are dropped; `sent` of each send and then `closed` are called later in this or the next
+ * turn. Calling it twice is allowed. */
 static inline void stream_close(struct stream *stream)
 {
     stream->net->ops->close(stream);

@@ -14,7 +14,8 @@ static int32_t rpc_count_finalized(const struct rpc_feature *features, size_t co
     return finalized;
 }
 
-static void rpc_list_features(struct rpc_request *request, const struct rpc_feature *features, size_t count, int64_t epoch)
+static void rpc_list_features(struct rpc_request *request, const struct rpc_feature *features, size_t count,
+                              int64_t epoch)
 {
     struct api_versions_response *response = request->response;
     int32_t at = 0;

@@ -37,8 +37,8 @@ void rpc_block_pool_deinit(struct rpc_block_pool *pool);
 /* A block with one reference and at least `capacity` bytes, or NULL if the pool's limit would be passed. A pool that is
  * empty always gives one, so that no limit can stop everything. */
 struct rpc_block *rpc_block_acquire(struct rpc_block_pool *pool, size_t capacity);
-/* A block for the frame that begins in `block`, which stays. When many half frames have used up the pool, none of which could ever be
- * finished, one frame at a time may pass the limit. */
+/* A block for the frame that begins in `block`, which stays. When many half frames have used up the pool, none of which
+ * could ever be finished, one frame at a time may pass the limit. */
 struct rpc_block *rpc_block_extend(struct rpc_block *block, size_t capacity);
 struct rpc_block *rpc_block_ref(struct rpc_block *block);
 /* True if that was the last reference: memory came back. */

@@ -2,8 +2,8 @@
  *
  *     connecting --opened--> greeting --ApiVersions answered--> open --close or error--> closed
  *
- * An answer is received into memory of its own, which the call then owns: views in the decoded response stay valid for as
- * long as the call does. */
+ * An answer is received into memory of its own, which the call then owns: views in the decoded response stay valid for
+ * as long as the call does. */
 #include "common/rpc/client.h"
 
 #include "common/base/assert.h"
@@ -204,7 +204,8 @@ static void rpc_client_start(struct rpc_client *client, struct rpc_call *call, i
     rpc_client_transmit(client, call->correlation_id, key, version, request);
 }
 
-void rpc_client_call(struct rpc_client *client, struct rpc_call *call, int16_t key, int16_t version, const void *request,
+void rpc_client_call(struct rpc_client *client, struct rpc_call *call, int16_t key, int16_t version,
+                     const void *request,
                      uint32_t timeout_ms)
 {
     ASSERT(client->state == RPC_CLIENT_OPEN || client->state == RPC_CLIENT_CLOSING);

@@ -1,8 +1,8 @@
-/* The calling side of the Kafka protocol: one connection to one server, calls pipelined, answers in order. Used by storage
- * nodes towards controllers, by controllers among themselves and by the CLI towards both.
+/* The calling side of the Kafka protocol: one connection to one server, calls pipelined, answers in order. Used by
+ * storage nodes towards controllers, by controllers among themselves and by the CLI towards both.
  *
- * On opening, ApiVersions is exchanged (version 5 down to what the server accepts), so `opened` means that the peer speaks
- * and rpc_client_version knows what it offers. Everything happens on the loop of `env`. */
+ * On opening, ApiVersions is exchanged (version 5 down to what the server accepts), so `opened` means that the peer
+ * speaks and rpc_client_version knows what it offers. Everything happens on the loop of `env`. */
 #ifndef RPC_CLIENT_H
 #define RPC_CLIENT_H
 
@@ -25,8 +25,8 @@ struct rpc_client_options {
 
 struct rpc_client_handler {
     void (*opened)(void *context, struct rpc_client *client);
-    /* The last callback; every pending call was finished before with STATUS_CLOSED or its cause. `client` is gone afterwards.
-     * STATUS_OK: rpc_client_close was called. */
+    /* The last callback; every pending call was finished before with STATUS_CLOSED or its cause. `client` is gone
+     * afterwards. STATUS_OK: rpc_client_close was called. */
     void (*closed)(void *context, struct rpc_client *client, enum status why);
 };
 
@@ -51,7 +51,8 @@ struct rpc_call {
     void (*done)(struct rpc_call *call);
     void *context;
     /* Valid in `done`: STATUS_OK and the decoded response, or what went wrong and NULL: STATUS_TIMEOUT, STATUS_CLOSED,
-     * STATUS_CORRUPT (undecodable answer; the connection closes). The response and its views live until rpc_call_deinit. */
+     * STATUS_CORRUPT (undecodable answer; the connection closes). The response and its views live until
+     * rpc_call_deinit. */
     enum status status;
     void *response;
     /* Private to the client. */
@@ -69,9 +70,11 @@ void rpc_call_init(struct rpc_call *call, void (*done)(struct rpc_call *call), v
 /* Frees the response. Not while pending. */
 void rpc_call_deinit(struct rpc_call *call);
 
-/* Encodes `request` (generated struct of `key`) at `version` and sends it; only between opened and closed. An answer that does not come
- * within `timeout_ms` finishes the call with STATUS_TIMEOUT and closes the connection (answers are matched in order). */
-void rpc_client_call(struct rpc_client *client, struct rpc_call *call, int16_t key, int16_t version, const void *request,
+/* Encodes `request` (generated struct of `key`) at `version` and sends it; only between opened and closed. An answer
+ * that does not come within `timeout_ms` finishes the call with STATUS_TIMEOUT and closes the connection (answers are
+ * matched in order). */
+void rpc_client_call(struct rpc_client *client, struct rpc_call *call, int16_t key, int16_t version,
+                     const void *request,
                      uint32_t timeout_ms);
 /* For Produce with acks=0: nothing comes back. */
 void rpc_client_send(struct rpc_client *client, int16_t key, int16_t version, const void *request);

@@ -18,7 +18,8 @@
 #define RPC_FRAME_TRUSTED (2 * 1024 * 1024)
 /* Smaller frames move to their request's arena: thousands of waiting fetches must not hold a receive block each. */
 #define RPC_FRAME_COPIED_MAX 4096
-/* With this much on its way to the client no further request of it is started: answers take memory until they are sent. */
+/* With this much on its way to the client no further request of it is started: answers take memory until they are
+ * sent. */
 #define RPC_UNSENT_MAX (1024 * 1024)
 /* What decoding may allocate beside the frame: structures are larger than the bytes they come from. */
 #define RPC_ARENA_BASE (16 * 1024 * 1024)
@@ -173,7 +174,8 @@ static const struct rpc_route *rpc_route_find(const struct rpc_server *server, i
     return NULL;
 }
 
-static void rpc_connection_reject(struct rpc_connection *connection, const char *why, const struct request_header *header)
+static void rpc_connection_reject(struct rpc_connection *connection, const char *why,
+                                  const struct request_header *header)
 {
     connection->server->bad_frames_total++;
     trace_info("connection_rejected", T_TEXT("peer", stream_peer(connection->stream)), T_TEXT("why", why),

@@ -2,8 +2,8 @@
  *
  *     pipeline:  [done] [done] [open] [done]        the first two are encoded and sent, the last waits for the third
  *
- * A request stays in the pipeline until its answer's last byte was taken by the system: what waits in a slow reader's socket
- * counts as in flight, so it stops that connection and no other. */
+ * A request stays in the pipeline until its answer's last byte was taken by the system: what waits in a slow reader's
+ * socket counts as in flight, so it stops that connection and no other. */
 #include "common/rpc/connection.h"
 
 #include "common/base/assert.h"

@@ -1,13 +1,13 @@
 /* The answering side of the Kafka protocol on one loop: connections, frames, requests in order, answers in order.
  *
- *     bytes -> block -> frame -> header -> route -> decode -> handle(request) ... rpc_request_complete -> encode -> send
+ *     bytes -> block -> frame -> header -> route -> decode -> handle ... rpc_request_complete -> encode -> send
  *
  * A connection's requests are started in the order they came, as many as are in the buffer; handlers may finish in any
- * order, later; answers leave in the order of the requests. Handlers never see reader or writer. Decoded requests borrow from
- * the receive block: record batches are stored from where the socket put them.
+ * order, later; answers leave in the order of the requests. Handlers never see reader or writer. Decoded requests
+ * borrow from the receive block: record batches are stored from where the socket put them.
  *
- * Back-pressure: a connection with `requests_in_flight_max` unanswered requests, or with a megabyte of answers that its client does not
- * take, or a server whose receive memory is used up, stops reading; nothing is dropped. */
+ * Back-pressure: a connection with `requests_in_flight_max` unanswered requests, or with a megabyte of answers that its
+ * client does not take, or a server whose receive memory is used up, stops reading; nothing is dropped. */
 #ifndef RPC_SERVER_H
 #define RPC_SERVER_H
 
@@ -37,11 +37,12 @@ struct rpc_request {
     uint64_t received_ns;
     size_t frame_size;       /* bytes of the request on the wire */
     uint32_t listener;       /* of the connection, as given to rpc_server_adopt */
-    /* Called once when the answer's last byte has been taken by the system, or the connection is gone: the place to release
-     * files that the response shows. May be NULL. Handlers set it with rpc_request_on_release. */
+    /* Called once when the answer's last byte has been taken by the system, or the connection is gone: the place to
+     * release files that the response shows. May be NULL. Handlers set it with rpc_request_on_release. */
     void (*release)(struct rpc_request *request);
     void *release_context;
-    /* Called if the connection closes while the handler still has the request, which it must complete all the same, soon. */
+    /* Called if the connection closes while the handler still has the request, which it must complete all the same,
+     * soon. */
     void (*cancel)(struct rpc_request *request);
     void *cancel_context;
 
@@ -69,7 +70,8 @@ struct rpc_route {
     rpc_handler handle;
 };
 
-/* A connection that starts with `preface` is not Kafka's protocol: its bytes go elsewhere (raft peers on a controller's port). */
+/* A connection that starts with `preface` is not Kafka's protocol: its bytes go elsewhere (raft peers on a controller's
+ * port). */
 struct rpc_upgrade {
     struct bytes preface; /* 8 bytes; impossible as the start of a Kafka frame */
     void *(*open)(void *service, void (*close)(void *connection), void *connection); /* NULL: refuse */
@@ -94,7 +96,8 @@ struct rpc_server *rpc_server_create(struct env *env, const struct rpc_server_op
 void rpc_server_stop(struct rpc_server *server, void (*done)(void *context), void *context);
 /* After `done`. */
 void rpc_server_destroy(struct rpc_server *server);
-/* Makes an accepted connection one of this server's; on the server's loop. `listener`: the number that its requests will carry. */
+/* Makes an accepted connection one of this server's; on the server's loop. `listener`: the number that its requests
+ * will carry. */
 void rpc_server_adopt(struct rpc_server *server, struct net_accepted *accepted, uint32_t listener);
 
 struct rpc_server_stats {
@@ -107,15 +110,16 @@ struct rpc_server_stats {
 void rpc_server_stats_get(const struct rpc_server *server, struct rpc_server_stats *stats);
 const struct rpc_route *rpc_server_routes(const struct rpc_server *server, size_t *count);
 
-/* Continues the request on another loop: `run` is called there with it, and may complete it there; answer and release happen at home. The
- * handler must not touch the request afterwards. On its own loop `run` is called at once. */
+/* Continues the request on another loop: `run` is called there with it, and may complete it there; answer and release
+ * happen at home. The handler must not touch the request afterwards. On its own loop `run` is called at once. */
 void rpc_request_run_on(struct rpc_request *request, struct env *env, void (*run)(struct rpc_request *request));
-/* Encodes request->response and sends it when its turn comes. The handler must not touch the request afterwards. May be called
- * inside the handler. */
+/* Encodes request->response and sends it when its turn comes. The handler must not touch the request afterwards. May be
+ * called inside the handler. */
 void rpc_request_complete(struct rpc_request *request);
 /* Finishes without an answer (Produce with acks=0). */
 void rpc_request_complete_silently(struct rpc_request *request);
-/* Finishes by closing the connection once the answers before it are sent, as Kafka does where there is no way to answer. */
+/* Finishes by closing the connection once the answers before it are sent, as Kafka does where there is no way to
+ * answer. */
 void rpc_request_complete_by_closing(struct rpc_request *request);
 /* "address:port" of the client. */
 const char *rpc_request_peer(const struct rpc_request *request);

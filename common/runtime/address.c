@@ -26,7 +26,7 @@ bool address_parse(const char *host, uint16_t port, struct address *address)
     return false;
 }
 
-/* RFC 6761, 6.3: the name of this machine's loopback needs no look-up, and a machine without a hosts file has none to answer it. */
+/* RFC 6761, 6.3: the loopback's name needs no look-up, and without a hosts file nothing would answer one. */
 static bool address_is_localhost(const char *host)
 {
     const size_t size = strlen(host);

@@ -152,7 +152,7 @@ enum kafka_error {
 #undef X
 };
 
-/* "UNKNOWN_TOPIC_OR_PARTITION", or "UNKNOWN_ERROR_CODE" for a number that Kafka 4.4 does not have. Borrowed for ever. */
+/* "UNKNOWN_TOPIC_OR_PARTITION", or "UNKNOWN_ERROR_CODE" for a number that Kafka 4.4 does not have. Borrowed. */
 const char *kafka_error_name(int16_t code);
 /* Whether a client may try again. */
 bool kafka_error_retriable(int16_t code);

@@ -1,4 +1,5 @@
-/* A storage node's tie to the controllers: connections, registration, heartbeats. The metadata log is metadata_feed.c's. */
+/* A storage node's tie to the controllers: connections, registration, heartbeats. The metadata log is
+ * metadata_feed.c's. */
 #include "storage-node/cluster/controller_link.h"
 
 #include "common/base/assert.h"
@@ -148,7 +149,8 @@ static void link_call_start(struct controller_link *link, void (*done)(struct rp
     const int16_t version = rpc_client_version(link->control, key, INT16_MAX);
 
     if (version < 0) {
-        trace_warn("controller_lacks_api", T_TEXT("api", api_find(key)->name), T_TEXT("peer", rpc_client_peer(link->control)));
+        trace_warn("controller_lacks_api", T_TEXT("api", api_find(key)->name), T_TEXT("peer",
+                                                                                      rpc_client_peer(link->control)));
         link_leave(link);
         return;
     }
@@ -201,14 +203,16 @@ static void link_registered(struct rpc_call *call)
         link_heartbeat(link);
         return;
     case ERROR_INCONSISTENT_CLUSTER_ID:
-        link->handler->refused(link->context, "the controllers belong to another cluster than this node's log directories: "
+        link->handler->refused(link->context,
+                               "the controllers belong to another cluster than this node's log directories: "
                                               "check controller.quorum.voters and cluster.id");
         return;
     case ERROR_NOT_CONTROLLER:
         link_leave(link);
         return;
     default:
-        trace_warn("registration_refused", T_TEXT("error", kafka_error_name(error)), T_INT("node", link->options.node_id));
+        trace_warn("registration_refused", T_TEXT("error", kafka_error_name(error)), T_INT("node",
+                                                                                           link->options.node_id));
         link_later(link, LINK_RETRY_MAX_NS);
         return;
     }
@@ -372,7 +376,8 @@ struct controller_link *controller_link_create(const struct controller_link_opti
         link->cluster_id = memory_copy_text(options->cluster_id.data, options->cluster_id.size);
     }
     env_timer_init(&link->timer, link_timer, link);
-    link->feed = metadata_feed_create(link->env, options->node_id, options->request_timeout_ms, &LINK_FEED_HANDLER, link);
+    link->feed = metadata_feed_create(link->env, options->node_id, options->request_timeout_ms, &LINK_FEED_HANDLER,
+                                      link);
     link->current = (size_t)(env_random(link->env) % options->controller_count);
     link_connect(link);
     return link;

@@ -1,9 +1,9 @@
-/* A storage node's tie to the controllers, on its first loop: registration, heartbeats, producer id blocks, requests passed on, and
- * the metadata log, followed by fetching (KIP-631, KIP-595).
+/* A storage node's tie to the controllers, on its first loop: registration, heartbeats, producer id blocks, requests
+ * passed on, and the metadata log, followed by fetching (KIP-631, KIP-595).
  *
- * Two connections go to one controller: `control` for short calls, `feed` for the long polls of the metadata log (answers come
- * in order, so a poll would hold up a heartbeat). When either fails, or the controller says that it is not the active one, the
- * next controller is tried.
+ * Two connections go to one controller: `control` for short calls, `feed` for the long polls of the metadata log
+ * (answers come in order, so a poll would hold up a heartbeat). When either fails, or the controller says that it is
+ * not the active one, the next controller is tried.
  *
  *     CONNECT -> (cluster id unknown: DescribeCluster) -> REGISTER -> heartbeats: fenced -> caught up -> unfenced
  */

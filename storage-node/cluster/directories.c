@@ -2,7 +2,7 @@
  *
  *     DIR/.lock                             held while the node runs
  *     DIR/meta.properties                   version=1, cluster.id, node.id, directory.id
- *     DIR/.kafka_cleanshutdown              {"version":0,"brokerEpoch":N}; there only between a clean stop and the next start
+ *     DIR/.kafka_cleanshutdown              {"version":0,"brokerEpoch":N}; between a clean stop and the next start
  *     DIR/recovery-point-offset-checkpoint  below these offsets partitions are synced
  *     DIR/log-start-offset-checkpoint       below these offsets records were deleted
  *     DIR/TOPIC-N/                          a partition
@@ -173,7 +173,8 @@ static enum status directory_check_identity(struct directories *directories, str
     }
     for (size_t i = 0; &directories->items[i] != directory; i++) {
         if (uuid_equal(directories->items[i].id, meta->directory_id)) {
-            directories_say(problem, "%s and %s have the same directory.id: one is a copy of the other, take it out of log.dirs",
+            directories_say(problem,
+                            "%s and %s have the same directory.id: one is a copy of the other, take it out of log.dirs",
                             directories->items[i].path, directory->path);
             return STATUS_INVALID;
         }
@@ -185,7 +186,8 @@ static enum status directory_check_identity(struct directories *directories, str
     return STATUS_OK;
 }
 
-static enum status directory_take(struct directories *directories, struct directory *directory, char problem[PROBLEM_MAX])
+static enum status directory_take(struct directories *directories, struct directory *directory,
+                                  char problem[PROBLEM_MAX])
 {
     enum status status = disk_make_directories(directories->disk, directory->path);
 
@@ -202,7 +204,8 @@ static enum status directory_take(struct directories *directories, struct direct
     return status;
 }
 
-static enum status directory_open(struct directories *directories, uint16_t index, const struct directories_options *options,
+static enum status directory_open(struct directories *directories, uint16_t index,
+                                  const struct directories_options *options,
                                   char problem[PROBLEM_MAX])
 {
     struct directory *directory = &directories->items[index];
@@ -238,7 +241,8 @@ static enum status directory_open(struct directories *directories, uint16_t inde
     return STATUS_OK;
 }
 
-enum status directories_open(const struct directories_options *options, struct directories **out, char problem[PROBLEM_MAX])
+enum status directories_open(const struct directories_options *options, struct directories **out,
+                             char problem[PROBLEM_MAX])
 {
     struct directories *directories = memory_alloc_zero(1, sizeof(*directories));
     enum status status = STATUS_OK;
@@ -410,7 +414,8 @@ void directories_unasked(const struct directories *directories,
 
         if (!place->asked) {
             log_directory_entry_parse(place->name, &entry);
-            each(context, place->directory, entry.topic, entry.partition, place->recovery_point, place->log_start_offset);
+            each(context, place->directory, entry.topic, entry.partition, place->recovery_point,
+                 place->log_start_offset);
         }
     }
 }
@@ -499,7 +504,8 @@ size_t directories_working(const struct directories *directories)
     return working;
 }
 
-void directories_strays(const struct directories *directories, void (*each)(void *context, const char *path), void *context)
+void directories_strays(const struct directories *directories, void (*each)(void *context, const char *path),
+                        void *context)
 {
     const struct place *place;
     size_t at = 0;

@@ -1,5 +1,5 @@
-/* The log directories of a node: identity, locks, what lies in them, and the checkpoints that say what a crash cannot have touched.
- * Belongs to the first loop. */
+/* The log directories of a node: identity, locks, what lies in them, and the checkpoints that say what a crash cannot
+ * have touched. Belongs to the first loop. */
 #ifndef CLUSTER_DIRECTORIES_H
 #define CLUSTER_DIRECTORIES_H
 
@@ -34,7 +34,8 @@ struct directories_options {
     void *random_context;
 };
 
-/* Locks and reads every directory, making those that are missing. `problem` gets a sentence for the operator on failure. */
+/* Locks and reads every directory, making those that are missing. `problem` gets a sentence for the operator on
+ * failure. */
 MUST_USE enum status directories_open(const struct directories_options *options, struct directories **directories,
                                       char problem[512]);
 void directories_close(struct directories *directories);
@@ -52,16 +53,18 @@ int64_t directories_clean_epoch(const struct directories *directories);
 /* Removes the marks of the clean stop: from now on a crash is a crash. */
 MUST_USE enum status directories_begin(struct directories *directories);
 
-/* True unless partitions lie there that were not shut cleanly the last time and were not asked for, so not recovered, since. */
+/* True unless partitions lie there that were not shut cleanly the last time and were not asked for, so not recovered,
+ * since. */
 bool directories_may_be_clean(const struct directories *directories, size_t index);
-/* What the checkpoints said of the partitions that nobody has asked for yet: the next checkpoints have to say it again. Offsets
- * are 0 where they said nothing. `topic` is borrowed for the call. */
+/* What the checkpoints said of the partitions that nobody has asked for yet: the next checkpoints have to say it again.
+ * Offsets are 0 where they said nothing. `topic` is borrowed for the call. */
 void directories_unasked(const struct directories *directories,
                          void (*each)(void *context, uint16_t directory, struct string topic, int32_t partition,
                                       int64_t recovery_point, int64_t log_start_offset),
                          void *context);
 
-/* The place of a partition: where it lies already, else the working directory with the fewest partitions. False if none works. */
+/* The place of a partition: where it lies already, else the working directory with the fewest partitions. False if none
+ * works. */
 bool directories_place(struct directories *directories, struct arena *arena, struct string topic, int32_t partition,
                        struct directory_place *place);
 void directories_forget(struct directories *directories, struct string topic, int32_t partition);
@@ -69,7 +72,9 @@ void directories_forget(struct directories *directories, struct string topic, in
 bool directories_fail(struct directories *directories, size_t index);
 bool directories_failed(const struct directories *directories, size_t index);
 size_t directories_working(const struct directories *directories);
-/* Partitions found on the disk that were never asked for with directories_place: topics deleted while the node was away. */
-void directories_strays(const struct directories *directories, void (*each)(void *context, const char *path), void *context);
+/* Partitions found on the disk that were never asked for with directories_place: topics deleted while the node was
+ * away. */
+void directories_strays(const struct directories *directories, void (*each)(void *context, const char *path),
+                        void *context);
 
 #endif

@@ -1,5 +1,5 @@
-/* Follows the metadata log: long polls at a controller, replay into images, snapshots when the log no longer reaches back. The image
- * survives a change of controllers: the next one is asked from where the last one ended. */
+/* Follows the metadata log: long polls at a controller, replay into images, snapshots when the log no longer reaches
+ * back. The image survives a change of controllers: the next one is asked from where the last one ended. */
 #ifndef CLUSTER_METADATA_FEED_H
 #define CLUSTER_METADATA_FEED_H
 
@@ -18,7 +18,8 @@ struct metadata_feed *metadata_feed_create(struct env *env, int32_t node_id, uin
                                            const struct metadata_feed_handler *handler, void *context);
 /* Must be idle. */
 void metadata_feed_destroy(struct metadata_feed *feed);
-/* Connects and follows; `host` is borrowed until the next pause. If the last connection is not gone yet, it starts when it is. */
+/* Connects and follows; `host` is borrowed until the next pause. If the last connection is not gone yet, it starts when
+ * it is. */
 void metadata_feed_start(struct metadata_feed *feed, struct string cluster_id, const char *host, uint16_t port);
 void metadata_feed_set_cluster(struct metadata_feed *feed, struct string cluster_id);
 /* Closes the connection. */

@@ -14,7 +14,8 @@ struct reconciler {
     struct log_config *log;
 };
 
-static struct replica_action *reconcile_add(struct reconciler *reconciler, enum replica_action_kind kind, struct uuid topic_id,
+static struct replica_action *reconcile_add(struct reconciler *reconciler, enum replica_action_kind kind,
+                                            struct uuid topic_id,
                                             int32_t partition, uint32_t loop)
 {
     struct replica_action *action = arena_need(reconciler->arena, 1, sizeof(*action));
@@ -181,7 +182,8 @@ static void reconcile_nothing_broker(void *context, int32_t id)
 void reconcile(const struct reconcile_options *options, struct arena *arena, struct replica_actions *actions)
 {
     struct reconciler reconciler = {.options = options, .arena = arena, .actions = actions};
-    /* A topic that was deleted and made anew is removed before it is added: its name, and directory, are free by then. */
+    /* A topic that was deleted and made anew is removed before it is added: its name, and directory, are free by
+     * then. */
     const struct image_changes changes = {
         .topic_added = reconcile_nothing_topic,
         .broker_changed = reconcile_nothing_broker,

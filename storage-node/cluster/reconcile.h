@@ -1,5 +1,5 @@
-/* From a change of the metadata to what each loop must do about it: open, lead, follow, close, configure. The comparison is made
- * once, on the first loop; the loops get lists. */
+/* From a change of the metadata to what each loop must do about it: open, lead, follow, close, configure. The
+ * comparison is made once, on the first loop; the loops get lists. */
 #ifndef CLUSTER_RECONCILE_H
 #define CLUSTER_RECONCILE_H
 

@@ -2,11 +2,11 @@
  *
  *     append -> (turn end) written -> synced -> high watermark moves -> acks=all answered, fetches woken
  *
- * With replication factor 1 the leader is the whole ISR, so what it has kept is committed. What "kept" means is the topic's
- * durability class: synced (fsync), or written to the page cache (interval, memory).
+ * With replication factor 1 the leader is the whole ISR, so what it has kept is committed. What "kept" means is the
+ * topic's durability class: synced (fsync), or written to the page cache (interval, memory).
  *
  * Invariants:
- *   P1 high_watermark <= log end, never goes back while the process lives; after a crash it starts where recovery ended,
+ *   P1 high_watermark <= log end, never goes back in a process; after a crash it starts where recovery ended,
  *      and with the fsync class that is never below what was shown to a consumer
  *   P2 only a leader appends; the leader epoch in each batch is the one of the role
  *   P3 waiters are called in the order of their offsets, each exactly once */
@@ -81,15 +81,16 @@ struct partition {
 void partition_fail_waiters(struct partition *partition, enum status status);
 /* The role as the metadata says: leader or not, in this epoch. The partition must be online. */
 void partition_set_role(struct partition *partition, bool leader, int32_t leader_epoch);
-/* Appends one validated batch; borrowed until the end of the turn. On APPEND_OK and APPEND_DUPLICATE `wait`, if not NULL, is
- * called later, never inside this call. */
+/* Appends one validated batch; borrowed until the end of the turn. On APPEND_OK and APPEND_DUPLICATE `wait`, if not
+ * NULL, is called later, never inside this call. */
 enum append_verdict partition_append(struct partition *partition, struct space batch, struct append_wait *wait,
                                      struct append_result *result);
 /* Called by the set at the turn's end. */
 void partition_flush(struct partition *partition);
 /* Registers `watch`; if there is something above its offset already, it is woken at the end of this turn. */
 void partition_watch(struct partition *partition, struct fetch_watch *watch);
-/* After periodic care: what retention moved may concern watchers, what an interval flush kept may move the high watermark. */
+/* After periodic care: what retention moved may concern watchers, what an interval flush kept may move the high
+ * watermark. */
 void partition_advance(struct partition *partition);
 
 #endif

@@ -1,4 +1,5 @@
-/* The partitions of one loop: found by topic id and index, flushed together at the end of a turn, cared for periodically.
+/* The partitions of one loop: found by topic id and index, flushed together at the end of a turn, cared for
+ * periodically.
  *
  * Opening a log blocks, so it runs as a job; the partition is there at once, in state PARTITION_LOADING, and answers
  * "not yet" (a retriable error) until it is online. */
@@ -66,8 +67,8 @@ void replica_set_deinit(struct replica_set *set);
 struct partition *replica_set_find(const struct replica_set *set, struct uuid topic_id, int32_t partition);
 /* Starts opening; the partition must not be in the set. */
 void replica_set_open(struct replica_set *set, const struct replica_options *options);
-/* Takes the partition out: waiters end, the log closes as soon as no sync is in flight. If `remove`, its directory is retired
- * and its files are removed on a worker. */
+/* Takes the partition out: waiters end, the log closes as soon as no sync is in flight. If `remove`, its directory is
+ * retired and its files are removed on a worker. */
 void replica_set_close(struct replica_set *set, struct partition *partition, bool remove);
 /* The new effective config of a topic, for all its partitions here. */
 void replica_set_configure(struct replica_set *set, struct uuid topic_id, const struct topic_config *config,

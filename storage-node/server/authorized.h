@@ -1,5 +1,5 @@
-/* The operations that a client may do, as bits of Kafka's operation codes. Without an authorizer everybody may do all that a
- * resource knows (KIP-430). */
+/* The operations that a client may do, as bits of Kafka's operation codes. Without an authorizer everybody may do all
+ * that a resource knows (KIP-430). */
 #ifndef SERVER_AUTHORIZED_H
 #define SERVER_AUTHORIZED_H
 

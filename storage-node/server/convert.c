@@ -73,7 +73,8 @@ static enum batch_error batch_recompress(const struct topic_config *config, cons
     if (config->compression_type == TOPIC_COMPRESSION_NONE) {
         buffer_append(&stored, records.data, records.size);
     } else {
-        compression_encode(NULL, (enum compression)config->compression_type, compression_level_of(config), records, &stored);
+        compression_encode(NULL, (enum compression)config->compression_type, compression_level_of(config), records,
+                           &stored);
     }
     stored_header.attributes =
         (uint16_t)((header->attributes & ~(unsigned)BATCH_COMPRESSION_MASK) | (unsigned)config->compression_type);

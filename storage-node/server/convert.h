@@ -1,5 +1,6 @@
-/* What a topic's configs demand of a batch that a client produced: limits to judge it by, and the batch as it is to be stored
- * where that differs from what came (append time, another compression). Most topics store the producer's bytes. */
+/* What a topic's configs demand of a batch that a client produced: limits to judge it by, and the batch as it is to be
+ * stored where that differs from what came (append time, another compression). Most topics store the producer's
+ * bytes. */
 #ifndef SERVER_CONVERT_H
 #define SERVER_CONVERT_H
 
@@ -14,8 +15,8 @@ struct batch_copy {
 
 /* For batch_validate of a client's batch at wall clock `now_ms`. */
 struct batch_limits topic_batch_limits(const struct topic_config *config, int64_t now_ms);
-/* Applies append time in place and recompresses into `copy` if the topic asks for another codec than `batch`, already judged
- * good with `header`, has. The caller frees the copy. */
+/* Applies append time in place and recompresses into `copy` if the topic asks for another codec than `batch`, already
+ * judged good with `header`, has. The caller frees the copy. */
 MUST_USE enum batch_error batch_convert(const struct topic_config *config, int64_t now_ms,
                                         const struct batch_header *header, struct space batch, struct batch_copy *copy);
 void batch_copy_free(struct batch_copy *copy);

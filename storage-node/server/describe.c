@@ -70,7 +70,8 @@ bool describe_is_internal(struct string topic)
 
 bool describe_topic_name_valid(struct string name)
 {
-    if (name.data == NULL || name.size == 0 || name.size > TOPIC_NAME_MAX || string_is(name, ".") || string_is(name, "..")) {
+    if (name.data == NULL || name.size == 0 || name.size > TOPIC_NAME_MAX || string_is(name, ".") || string_is(name,
+                                                                                                               "..")) {
         return false;
     }
     for (size_t i = 0; i < name.size; i++) {

@@ -6,7 +6,8 @@
 
 /* Keeps the shard's present image until the answer is sent, so that the answer may borrow from it. */
 void describe_hold_image(struct shard *shard, struct rpc_request *request);
-/* The address of `broker` for clients that came in by the node's listener number `listener`: the endpoint of that name, or NULL. */
+/* The address of `broker` for clients that came in by the node's listener number `listener`: the endpoint of that name,
+ * or NULL. */
 const struct endpoint_image *describe_endpoint(const struct shard *shard, const struct broker_image *broker,
                                                uint32_t listener);
 /* 0, LEADER_NOT_AVAILABLE, or LISTENER_NOT_FOUND if the leader does not have this client's listener. */

@@ -85,9 +85,10 @@ static bool fetch_session_cache_has(const struct fetch_session_cache *cache, siz
            (int64_t)cache->partition_count + partitions <= FETCH_SESSION_PARTITIONS_MAX;
 }
 
-/* Makes room for so many more sessions and partitions: the least recently used sessions go, unless they were used lately. False: there
- * is none. */
-static bool fetch_session_make_room(struct fetch_session_cache *cache, size_t sessions, int64_t partitions, uint64_t now_ns)
+/* Makes room for so many more sessions and partitions: the least recently used sessions go, unless they were used
+ * lately. False: there is none. */
+static bool fetch_session_make_room(struct fetch_session_cache *cache, size_t sessions, int64_t partitions,
+                                    uint64_t now_ns)
 {
     struct list *link = cache->recency.next;
 
@@ -141,7 +142,8 @@ static void fetch_session_update(struct fetch_session_cache *cache, struct fetch
                 partition = memory_alloc_zero(1, sizeof(*partition));
                 partition->topic_id = topic->topic_id;
                 if (!session->uses_topic_ids) {
-                    partition->topic = (struct string){memory_copy(topic->topic.data, topic->topic.size), topic->topic.size};
+                    partition->topic = (struct string){memory_copy(topic->topic.data, topic->topic.size),
+                                                       topic->topic.size};
                 }
                 partition->partition = wanted->partition;
                 partition->sent_high_watermark = -1;

@@ -1,6 +1,6 @@
-/* Incremental fetch sessions (KIP-227): what a consumer reads is remembered between its fetches, so that a request names only what
- * changed and an answer only what has news. Sessions belong to the loop of the connection that opened them; a client that comes
- * back on another connection starts a new one, as the protocol foresees. */
+/* Incremental fetch sessions (KIP-227): what a consumer reads is remembered between its fetches, so that a request
+ * names only what changed and an answer only what has news. Sessions belong to the loop of the connection that opened
+ * them; a client that comes back on another connection starts a new one, as the protocol foresees. */
 #ifndef SERVER_FETCH_SESSION_H
 #define SERVER_FETCH_SESSION_H
 
@@ -12,10 +12,11 @@
 
 struct fetch_request;
 
-/* A session makes room for another if it was not used for this long, as Kafka's min.incremental.fetch.session.eviction.ms: else more
- * consumers than sessions would only drive each other out. */
+/* A session makes room for another if it was not used for this long, as Kafka's
+ * min.incremental.fetch.session.eviction.ms: else more consumers than sessions would only drive each other out. */
 #define FETCH_SESSION_EVICTION_NS (UINT64_C(120) * 1000 * 1000 * 1000)
-/* Partitions that all sessions of a loop may hold together; a full fetch that finds no room is answered without a session. */
+/* Partitions that all sessions of a loop may hold together; a full fetch that finds no room is answered without a
+ * session. */
 #define FETCH_SESSION_PARTITIONS_MAX 200000
 
 struct session_partition {
@@ -55,9 +56,10 @@ struct fetch_session_cache {
 void fetch_session_cache_init(struct fetch_session_cache *cache, size_t count_max, uint64_t seed);
 void fetch_session_cache_deinit(struct fetch_session_cache *cache);
 
-/* What a request that came at `now_ns` means for sessions. `*session` is NULL for a sessionless fetch (the request's own list counts), else the session whose
- * partitions, updated by the request, are to be read. Error codes: FETCH_SESSION_ID_NOT_FOUND, INVALID_FETCH_SESSION_EPOCH,
- * FETCH_SESSION_TOPIC_ID_ERROR; 0. `*full`: the answer names every partition. */
+/* What a request that came at `now_ns` means for sessions. `*session` is NULL for a sessionless fetch (the request's
+ * own list counts), else the session whose partitions, updated by the request, are to be read. Error codes:
+ * FETCH_SESSION_ID_NOT_FOUND, INVALID_FETCH_SESSION_EPOCH, FETCH_SESSION_TOPIC_ID_ERROR; 0. `*full`: the answer names
+ * every partition. */
 int16_t fetch_session_begin(struct fetch_session_cache *cache, const struct fetch_request *request, int16_t version,
                             uint64_t now_ns, struct fetch_session **session, bool *full);
 /* The answer is made: the session waits for its next request. */

@@ -69,7 +69,8 @@ void leader_hint_produce(struct shard *shard, struct rpc_request *request)
             struct produce_response_responses_partition_responses *answer = &topic->partition_responses[j];
             struct partition_image row;
 
-            if (hint_wanted(answer->error_code) && hint_find(shard, topic->name, topic->topic_id, answer->index, &row)) {
+            if (hint_wanted(answer->error_code) && hint_find(shard, topic->name, topic->topic_id, answer->index,
+                                                             &row)) {
                 answer->current_leader.leader_id = row.leader;
                 answer->current_leader.leader_epoch = row.leader_epoch;
                 hint_remember(&leaders, row.leader);

@@ -4,8 +4,9 @@
 
 #include "storage-node/server/shard.h"
 
-/* Puts current leaders and their addresses into a produce or fetch response for its partitions with NOT_LEADER_OR_FOLLOWER or
- * FENCED_LEADER_EPOCH. Memory from the request's arena; names borrowed from the shard's image, so call it at home before completing. */
+/* Puts current leaders and their addresses into a produce or fetch response for its partitions with
+ * NOT_LEADER_OR_FOLLOWER or FENCED_LEADER_EPOCH. Memory from the request's arena; names borrowed from the shard's
+ * image, so call it at home before completing. */
 void leader_hint_produce(struct shard *shard, struct rpc_request *request);
 void leader_hint_fetch(struct shard *shard, struct rpc_request *request);
 

@@ -42,7 +42,8 @@ void round_start(struct service *service, void (*each)(struct shard *shard, stru
         visit->shard = &service->shards[i];
         visit->message.deliver = round_arrive;
     }
-    /* The first loop's share last and by message too: rounds that are started one after the other stay in order everywhere. */
+    /* The first loop's share last and by message too: rounds that are started one after the other stay in order
+     * everywhere. */
     for (uint32_t i = 0; i < count; i++) {
         env_post(service->shards[i].env, &round->visits[i].message);
     }

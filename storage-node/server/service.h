@@ -1,5 +1,5 @@
-/* What the loops of a storage node share: facts that do not change while clients are served, and what belongs to the first loop. Filled by
- * node.c, read by the handlers. */
+/* What the loops of a storage node share: facts that do not change while clients are served, and what belongs to the
+ * first loop. Filled by node.c, read by the handlers. */
 #ifndef SERVER_SERVICE_H
 #define SERVER_SERVICE_H
 

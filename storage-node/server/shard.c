@@ -8,7 +8,8 @@
 uint32_t shard_of(const struct shard *shard, struct uuid topic_id, int32_t partition)
 {
     /* Neighbours go to different loops, and topics do not all begin on the same one. */
-    return (uint32_t)((hash_bytes(topic_id.data, sizeof(topic_id.data)) + (uint64_t)(uint32_t)partition) % shard->count);
+    return (uint32_t)((hash_bytes(topic_id.data,
+                                  sizeof(topic_id.data)) + (uint64_t)(uint32_t)partition) % shard->count);
 }
 
 struct shard *shard_at(const struct shard *shard, uint32_t index)
@@ -42,7 +43,8 @@ int16_t shard_partition(const struct shard *shard, struct uuid topic_id, int32_t
 {
     *partition = replica_set_find(&shard->replicas, topic_id, index);
     /* While the node stops a worker may have the logs. */
-    if (*partition == NULL || shard->replicas.stopping || (*partition)->state == PARTITION_LOADING || (*partition)->state == PARTITION_CLOSING) {
+    if (*partition == NULL || shard->replicas.stopping || (*partition)->state == PARTITION_LOADING ||
+        (*partition)->state == PARTITION_CLOSING) {
         return ERROR_NOT_LEADER_OR_FOLLOWER;
     }
     if ((*partition)->state == PARTITION_OFFLINE) {

@@ -1,8 +1,8 @@
-/* One loop of a storage node: the partitions it owns, the connections it serves, the metadata it sees. Nothing here is shared
- * with another loop; what concerns another loop's partition goes there as a message.
+/* One loop of a storage node: the partitions it owns, the connections it serves, the metadata it sees. Nothing here is
+ * shared with another loop; what concerns another loop's partition goes there as a message.
  *
- * A connection stays on the loop that adopted it (its home). A request that names partitions of several loops is split: each
- * loop does its share and reports back home, where the answer is put together. */
+ * A connection stays on the loop that adopted it (its home). A request that names partitions of several loops is split:
+ * each loop does its share and reports back home, where the answer is put together. */
 #ifndef SERVER_SHARD_H
 #define SERVER_SHARD_H
 
@@ -42,11 +42,13 @@ static inline struct shard *shard_of_request(const struct rpc_request *request)
     return request->service;
 }
 
-/* What a request's topic and partition are: a topic of the image, the partition's row and whether we lead it. Error codes as
- * produce and fetch give them: UNKNOWN_TOPIC_OR_PARTITION or UNKNOWN_TOPIC_ID, NOT_LEADER_OR_FOLLOWER. `name` null: by id. */
+/* What a request's topic and partition are: a topic of the image, the partition's row and whether we lead it. Error
+ * codes as produce and fetch give them: UNKNOWN_TOPIC_OR_PARTITION or UNKNOWN_TOPIC_ID, NOT_LEADER_OR_FOLLOWER. `name`
+ * null: by id. */
 int16_t shard_resolve(const struct shard *shard, struct string name, struct uuid topic_id, int32_t partition,
                       const struct topic_image **topic, struct partition_image *row);
-/* Checks the epoch that a client believes in (KIP-320): FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH or 0. -1: it does not say. */
+/* Checks the epoch that a client believes in (KIP-320): FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH or 0. -1: it does not
+ * say. */
 int16_t shard_check_epoch(const struct partition *partition, int32_t current_leader_epoch);
 /* The partition that this shard owns if it is online and leads; else an error code: NOT_LEADER_OR_FOLLOWER while it is
  * loading or gone, KAFKA_STORAGE_ERROR if its directory failed. */

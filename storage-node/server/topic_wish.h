@@ -6,8 +6,8 @@
 
 struct service;
 
-/* Asks the controller for a topic with default settings, once however often it is asked for; nobody waits for the outcome. On
- * any loop. */
+/* Asks the controller for a topic with default settings, once however often it is asked for; nobody waits for the
+ * outcome. On any loop. */
 void topic_wish(struct shard *shard, struct string name);
 /* Forgets wishes under way; when the link to the controllers is gone. */
 void topic_wishes_free(struct service *service);

@@ -1,5 +1,6 @@
-/* A request that concerns partitions of several loops and is not worth splitting: it visits every loop in turn, its home first, and at
- * each one `visit` does that loop's share. Only the loop that has the request touches it, so visits may use its arena. */
+/* A request that concerns partitions of several loops and is not worth splitting: it visits every loop in turn, its
+ * home first, and at each one `visit` does that loop's share. Only the loop that has the request touches it, so visits
+ * may use its arena. */
 #ifndef SERVER_TOUR_H
 #define SERVER_TOUR_H
 

@@ -1,5 +1,5 @@
-/* DescribeLogDirs (KIP-113, KIP-827): what lies where, and how much room is left. Visits every loop for its partitions, and ends on the
- * first, which knows the directories. */
+/* DescribeLogDirs (KIP-113, KIP-827): what lies where, and how much room is left. Visits every loop for its partitions,
+ * and ends on the first, which knows the directories. */
 #include "common/base/memory.h"
 #include "common/env/disk.h"
 #include "common/wire/error.h"

@@ -3,10 +3,11 @@
  *     home loop     session, resolve, split by owning loop
  *     owning loop   READ: what can be had now, as slices of segment files; nothing is copied
  *     home loop     enough (min_bytes), or an error, or time is up?  -> answer: header bytes and sendfile
- *                   else WATCH: every share looks out for a higher high watermark; the first sign, or the timer, and READ again
+ *                   else WATCH: every share looks out for a higher high watermark; at the first sign, or in time, READ again
  *
- * A share's READ ends its watch first, and a watch that finds data at once wakes at once, so no append between look-up and
- * watch is missed. Wake-ups that arrive while a READ is under way are ignored: that READ sees what they announced. */
+ * A share's READ ends its watch first, and a watch that finds data at once wakes at once, so no append between look-up
+ * and watch is missed. Wake-ups that arrive while a READ is under way are ignored: that READ sees what they
+ * announced. */
 #include "common/base/assert.h"
 #include "common/env/disk.h"
 #include "common/wire/error.h"
@@ -402,8 +403,8 @@ static void fetch_part_was_read(struct env_message *message)
     }
 }
 
-/* A READ's reports overtake no wake-up that another loop sent before; one that is in our own queue could be overtaken, and would then find
- * the request gone. So that one is waited for. */
+/* A READ's reports overtake no wake-up that another loop sent before; one that is in our own queue could be overtaken,
+ * and would then find the request gone. So that one is waited for. */
 static void fetch_look_again(struct fetch *fetch)
 {
     if (fetch->state == FETCH_WATCHING && !fetch->home_wake) {

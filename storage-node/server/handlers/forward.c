@@ -1,5 +1,5 @@
-/* Administration that clients send to a node is passed on to the controllers. The tie to them is the first loop's, so the request goes
- * there; the answer goes back by itself. */
+/* Administration that clients send to a node is passed on to the controllers. The tie to them is the first loop's, so
+ * the request goes there; the answer goes back by itself. */
 #include "common/rpc/forward.h"
 
 #include "common/rpc/failure.h"

@@ -1,5 +1,6 @@
-/* InitProducerId for idempotent producers (KIP-98): ids come from blocks that the controller hands out, so none is ever given twice,
- * through any crash: what is left of a block is lost with the process. All blocks of a node are the first loop's. */
+/* InitProducerId for idempotent producers (KIP-98): ids come from blocks that the controller hands out, so none is ever
+ * given twice, through any crash: what is left of a block is lost with the process. All blocks of a node are the first
+ * loop's. */
 #include "common/base/memory.h"
 #include "common/rpc/client.h"
 #include "common/wire/error.h"

@@ -1,7 +1,8 @@
-/* ListOffsets (KIP-79, KIP-207, KIP-734): where a partition begins and ends, and which record is the first at or after a time.
+/* ListOffsets (KIP-79, KIP-207, KIP-734): where a partition begins and ends, and which record is the first at or after
+ * a time.
  *
- * A time is looked up in the time index by the owning loop; the batch it names may be compressed and cold, so a worker reads it
- * and looks into its records. */
+ * A time is looked up in the time index by the owning loop; the batch it names may be compressed and cold, so a worker
+ * reads it and looks into its records. */
 #include "common/base/assert.h"
 #include "common/base/memory.h"
 #include "common/batch/record.h"

@@ -1,5 +1,5 @@
-/* Metadata 0-13: brokers, topics, leaders. Answered from the loop's image; topics that do not exist may be created on the way
- * (auto.create.topics.enable), by the controller. */
+/* Metadata 0-13: brokers, topics, leaders. Answered from the loop's image; topics that do not exist may be created on
+ * the way (auto.create.topics.enable), by the controller. */
 #include "storage-node/server/handlers/handlers.h"
 
 #include "common/wire/error.h"
@@ -116,7 +116,8 @@ static int metadata_compare_topics(const void *a, const void *b)
 /* Drops topics that are named before: an answer of many partitions for each time would be out of all proportion. */
 static void metadata_drop_repeated(struct arena *arena, struct metadata_request *body)
 {
-    struct metadata_request_topics **sorted = arena_need(arena, (size_t)body->topics_count, sizeof(struct metadata_request_topics *));
+    struct metadata_request_topics **sorted = arena_need(arena, (size_t)body->topics_count,
+                                                         sizeof(struct metadata_request_topics *));
     bool *repeated = arena_need(arena, (size_t)body->topics_count, sizeof(bool));
     int32_t kept = 0;
 

@@ -1,4 +1,5 @@
-/* OffsetForLeaderEpoch (KIP-101, KIP-320): where an epoch ended, so that a reader finds out what of its log is still ours. */
+/* OffsetForLeaderEpoch (KIP-101, KIP-320): where an epoch ended, so that a reader finds out what of its log is still
+ * ours. */
 #include "common/wire/error.h"
 #include "storage-node/server/handlers/handlers.h"
 #include "storage-node/server/tour.h"

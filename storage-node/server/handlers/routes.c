@@ -5,8 +5,8 @@
 const struct rpc_route *node_routes(size_t *count)
 {
     static const struct rpc_route ROUTES[] = {
-        /* Told from 0 on although 0-2 are refused: librdkafka takes a row that starts later for a broker without compression
-         * (KAFKA-18659). */
+        /* Told from 0 on although 0-2 are refused: librdkafka takes a row that starts later for a broker without
+         * compression (KAFKA-18659). */
         {API_PRODUCE, 0, 13, handle_produce},
         {API_FETCH, 4, 18, handle_fetch},
         {API_LIST_OFFSETS, 1, 11, handle_list_offsets},
