@@ -206,6 +206,7 @@ int main(int argc, char **argv)
     struct runtime_loop *reader;
     struct config *config = NULL;
     struct trace *trace;
+    enum status status;
     char from[32];
     int code;
 
@@ -219,12 +220,13 @@ int main(int argc, char **argv)
     inputs.path = arguments.path;
     inputs.settings = arguments.settings;
     inputs.setting_count = arguments.setting_count;
-    if (config_read(node_config_schema(), &inputs, &config, &problem) != STATUS_OK) {
-        fprintf(stderr, "millrace-node: %s: %s\n", arguments.path != NULL ? arguments.path : "configuration",
-                problem.text);
+    status = config_read(node_config_schema(), &inputs, &config, &problem);
+    runtime_loop_destroy(reader);
+    if (status != STATUS_OK) {
+        fprintf(stderr, "millrace-node: %s\n", problem.text);
+        runtime_workers_destroy(workers);
         return 2;
     }
-    runtime_loop_destroy(reader);
     if (arguments.check_config) {
         code = main_print(config);
     } else {

@@ -37,8 +37,8 @@ void api_write_handle(struct rpc_request *request);
  * DescribeQuorum. */
 void api_pass_on(struct rpc_request *request);
 
-/* The node `broker_id`, which the active controller knows, was heard on this request's connection: when that breaks, the node is
- * taken for gone. */
+/* The node `broker_id`, which the active controller knows, was heard on this request's connection: when that breaks,
+ * the node is taken for gone. */
 void api_bind_node(struct rpc_request *request, int32_t broker_id);
 
 /* The response shows parts of `image`, and answers may wait behind others: keeps it until this one is sent. */

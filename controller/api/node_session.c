@@ -1,4 +1,5 @@
-/* Which node speaks on a connection. Its end is the first sign that a node is gone, long before its session would time out. */
+/* Which node speaks on a connection. Its end is the first sign that a node is gone, long before its session would time
+ * out. */
 #include "controller/api/api.h"
 
 #include "common/base/memory.h"

@@ -5,8 +5,8 @@
 
 #include "common/metadata/image.h"
 
-/* A node whose connection broke is gone, most probably: it has this long to come back on another one. Only silence is waited for
- * as long as a session. */
+/* A node whose connection broke is gone, most probably: it has this long to come back on another one. Only silence is
+ * waited for as long as a session. */
 #define HEARTBEAT_GRACE_NS UINT64_C(1000000000)
 
 struct heartbeat {
@@ -48,8 +48,8 @@ void heartbeat_table_remove(struct heartbeat_table *table, int32_t broker_id);
 const struct heartbeat *heartbeat_table_find(const struct heartbeat_table *table, int32_t broker_id);
 /* True if this registration is alive and its connection stands: nobody else may have its id. */
 bool heartbeat_table_holds(const struct heartbeat_table *table, int32_t broker_id, int64_t epoch, uint64_t now_ns);
-/* True if this registration's session has not ended: heard of within the session timeout, and not gone for longer than the
- * grace. */
+/* True if this registration's session has not ended: heard of within the session timeout, and not gone for longer than
+ * the grace. */
 bool heartbeat_table_alive(const struct heartbeat_table *table, int32_t broker_id, int64_t epoch, uint64_t now_ns);
 /* A node that is unfenced in the image but not alive; -1 if there is none. */
 int32_t heartbeat_table_expired(const struct heartbeat_table *table, const struct image *image, uint64_t now_ns);

@@ -3,7 +3,7 @@
  *     home loop     session, resolve, split by owning loop
  *     owning loop   READ: what can be had now, as slices of segment files; nothing is copied
  *     home loop     enough (min_bytes), or an error, or time is up?  -> answer: header bytes and sendfile
- *                   else WATCH: every share looks out for a higher high watermark; at the first sign, or in time, READ again
+ *                   else WATCH: every share looks out for a higher high watermark; a sign of it, or the timer: READ
  *
  * A share's READ ends its watch first, and a watch that finds data at once wakes at once, so no append between look-up
  * and watch is missed. Wake-ups that arrive while a READ is under way are ignored: that READ sees what they
