@@ -209,7 +209,7 @@ void core_start(struct core *core, uint64_t now_ms, const struct core_snapshot *
     memory_free(entries);
 }
 
-static struct edge_view core_view(const struct core *core, int32_t sender)
+static struct edge_view core_view(const struct core *core, int32_t sender, uint64_t chunk_index)
 {
     const struct raft *raft = &core->raft;
 
@@ -221,6 +221,8 @@ static struct edge_view core_view(const struct core *core, int32_t sender)
         .commit_index = raft_commit_index(raft),
         .commit_term = log_term(&core->log, raft_commit_index(raft)),
         .match_index = core_match_index(core, sender),
+        .snapshot_index = core->log.snapshot_index,
+        .chunk_term = log_term(&core->log, chunk_index),
         .log_empty = log_last(&core->log) == 0,
         .installing = raft->snapshot.installing,
         .saving = core->saving,
@@ -456,7 +458,8 @@ static bool core_is_voter(const struct core *core, int32_t id)
 
 void core_receive(struct core *core, uint64_t now_ms, struct edge_message *message)
 {
-    const struct edge_view view = core_view(core, message->sender);
+    const uint64_t chunk_index = message->kind == EDGE_SNAPSHOT_CHUNK ? message->chunk.last_index : 0;
+    const struct edge_view view = core_view(core, message->sender, chunk_index);
     enum edge_verdict verdict;
 
     if (!core_enter(core, now_ms) || !core_is_voter(core, message->sender)) {
@@ -606,7 +609,7 @@ void core_snapshot_saved(struct core *core, uint64_t now_ms)
     log_compact(&core->log, index, log_term(&core->log, index), core->saving_keep);
     core_step(core, &event);
     if (core->incoming.held && !core->failed) {
-        const struct edge_view view = core_view(core, core->incoming.sender);
+        const struct edge_view view = core_view(core, core->incoming.sender, 0);
 
         if (core->incoming.term >= view.term && view.role != EDGE_LEADER) {
             core_deliver_snapshot(core);

@@ -48,12 +48,13 @@ static enum edge_verdict edge_judge_request(const struct edge_rules *rules, cons
         return EDGE_DELIVER;
     }
     ASSERT(message->kind == EDGE_SNAPSHOT_CHUNK);
-    if (message->chunk.last_index == view->commit_index && view->commit_term != 0 &&
-        message->chunk.last_term != view->commit_term) {
-        return EDGE_BROKEN;
-    }
     if (rules->q7_drop_votes && view->installing) {
         return EDGE_DROP;
+    }
+    /* The library would forget committed entries for it. */
+    if (!view->installing && message->chunk.last_index <= view->commit_index &&
+        message->chunk.last_index > view->snapshot_index && message->chunk.last_term != view->chunk_term) {
+        return EDGE_BROKEN;
     }
     if (rules->q7_drop_votes && view->saving) {
         return EDGE_HOLD;

@@ -153,7 +153,9 @@ struct edge_view {
     uint64_t term;
     uint64_t commit_index;
     uint64_t commit_term; /* term of the entry at commit_index */
-    uint64_t match_index; /* if leader: what the sender is known to have */
+    uint64_t match_index;    /* if leader: what the sender is known to have */
+    uint64_t snapshot_index; /* of our own newest snapshot */
+    uint64_t chunk_term;     /* snapshot chunks: our term at their last index; 0: not known */
     bool log_empty;
     bool installing;      /* a snapshot of the leader is on its way to the disk */
     bool saving;          /* a snapshot of our own is */
