@@ -20,7 +20,20 @@ def create(cluster, name, partitions=1, replicas=1, configs=None, version=None):
     expect(f'error of creating {name} ({got.get("error_message")})', 0, got['error_code'])
     for address in cluster.bootstrap.split(','):
         wait_until(f'leaders of {name} at {address}', READY_SECONDS, lambda: ready(address, name, partitions))
-    return describe(cluster, name)['topic_id']
+    topic = describe(cluster, name)
+    for partition in topic['partitions']:
+        address = leader(cluster, name, partition['partition_index'])
+        wait_until(f'{name} {partition["partition_index"]} at its leader', READY_SECONDS,
+                   lambda: led(address, name, partition['partition_index']))
+    return topic['topic_id']
+
+
+def led(address, name, partition):
+    """Whether this node knows that it leads the partition: it may hear of the topic before."""
+    with wire.Connection(address) as connection:
+        answer = connection.ask('ListOffsets', replica_id=-1, topics=[{
+            'name': name, 'partitions': [{'partition_index': partition, 'timestamp': -1}]}])
+    return answer['topics'][0]['partitions'][0]['error_code'] == 0
 
 
 def ready(address, name, partitions):
