@@ -39,10 +39,8 @@ static uint64_t fake_random(struct env *env)
 
 static void fake_submit(struct env *env, enum env_lane lane, struct env_job *job)
 {
-    (void)env;
     (void)lane;
-    (void)job;
-    UNREACHABLE();
+    list_append(&loop_of(env)->jobs, &job->link);
 }
 
 static void fake_post(struct env *env, struct env_message *message)
@@ -268,13 +266,24 @@ static bool fake_handle(struct fake_stream *stream)
     return fake_receive(stream);
 }
 
-static void fake_take(struct fake_stream *stream, const uint8_t *data, size_t size)
+static void fake_take(struct fake_stream *stream, struct send_part *part, size_t size)
 {
-    if (stream->peer != NULL) {
-        buffer_append(&stream->peer->in, data, size);
+    struct buffer *into = stream->peer != NULL ? &stream->peer->in : &stream->out;
+    uint8_t *at = buffer_reserve(into, size);
+    size_t got = size;
+
+    if (part->file != NULL) {
+        const enum status status = file_read(part->file, part->offset, at, size, &got);
+
+        ASSERT(status == STATUS_OK);
+        part->offset += size;
     } else {
-        buffer_append(&stream->out, data, size);
+        memcpy(at, part->data, size);
+        part->data += size;
     }
+    ASSERT(got == size);
+    into->size += size;
+    part->size -= size;
 }
 
 static bool fake_flush(struct fake_stream *stream)
@@ -288,12 +297,9 @@ static bool fake_flush(struct fake_stream *stream)
             struct send_part *part = &send->parts[i];
             const size_t size = part->size < stream->window ? part->size : stream->window;
 
-            ASSERT(part->file == NULL);
             worked |= size > 0;
             if (size > 0) {
-                fake_take(stream, part->data, size);
-                part->data += size;
-                part->size -= size;
+                fake_take(stream, part, size);
                 stream->window -= stream->window == SIZE_MAX ? 0 : size;
             }
             if (part->size > 0) {
@@ -309,9 +315,34 @@ static bool fake_flush(struct fake_stream *stream)
 
 /* --- turns --- */
 
+/* The jobs that were submitted up to now. */
+static bool fake_work(struct fake_loop *loop)
+{
+    struct list batch;
+    struct list *link;
+    bool worked = false;
+
+    if (loop->world->hold_jobs) {
+        return false;
+    }
+    list_init(&batch);
+    list_move_all(&batch, &loop->jobs);
+    while ((link = list_take_first(&batch)) != NULL) {
+        struct env_job *job = LIST_ENTRY(link, struct env_job, link);
+        const bool owned = job->done != NULL;
+
+        job->work(job);
+        if (owned) {
+            job->done(job);
+        }
+        worked = true;
+    }
+    return worked;
+}
+
 static bool fake_turn(struct fake_loop *loop)
 {
-    bool worked = false;
+    bool worked = fake_work(loop);
     struct list batch;
     struct list *link;
 
@@ -336,7 +367,20 @@ static bool fake_turn(struct fake_loop *loop)
     LIST_EACH(at, &loop->streams) {
         worked |= fake_flush(LIST_ENTRY(at, struct fake_stream, link));
     }
-    return worked || !list_empty(&loop->messages) || !list_empty(&loop->env.turn_hooks);
+    return worked || !list_empty(&loop->messages) || !list_empty(&loop->env.turn_hooks) ||
+           (!list_empty(&loop->jobs) && !loop->world->hold_jobs);
+}
+
+void world_turn(struct world *world, size_t loop)
+{
+    (void)fake_turn(&world->loops[loop]);
+}
+
+void world_set_disk(struct world *world, struct disk *disk)
+{
+    for (size_t i = 0; i < WORLD_LOOPS; i++) {
+        world->loops[i].env.disk = disk;
+    }
 }
 
 void world_run(struct world *world)
@@ -356,6 +400,7 @@ void world_sleep(struct world *world, uint64_t ns)
 {
     const uint64_t end_ns = world->now_ns + ns;
 
+    world_run(world);
     for (;;) {
         uint64_t next_ns = end_ns;
 
@@ -395,6 +440,7 @@ void world_init(struct world *world)
         loop->net.ops = &FAKE_NET_OPS;
         env_init(&loop->env, &FAKE_ENV_OPS, NULL, &loop->net);
         list_init(&loop->messages);
+        list_init(&loop->jobs);
         list_init(&loop->streams);
     }
 }
@@ -404,6 +450,7 @@ void world_deinit(struct world *world)
     for (size_t i = 0; i < WORLD_LOOPS; i++) {
         ASSERT(list_empty(&world->loops[i].streams));
         ASSERT(list_empty(&world->loops[i].messages));
+        ASSERT(list_empty(&world->loops[i].jobs));
         env_deinit(&world->loops[i].env);
     }
 }

@@ -19,6 +19,7 @@ struct fake_loop {
     struct net net;
     struct world *world;
     struct list messages;
+    struct list jobs;    /* of struct env_job: done in a turn, unless the test holds them */
     struct list streams; /* of struct fake_stream */
     size_t refused;
 };
@@ -55,14 +56,19 @@ struct world {
     void (*on_connect)(struct world *world, struct fake_stream *stream);
     void *context;
     bool refuse_adopt;
+    bool hold_jobs; /* workers are busy with something else */
 };
 
 void world_init(struct world *world);
 void world_deinit(struct world *world);
 struct env *world_env(struct world *world, size_t loop);
+/* The disk of all loops; there is none before. */
+void world_set_disk(struct world *world, struct disk *disk);
+/* One turn of one loop. */
+void world_turn(struct world *world, size_t loop);
 /* Takes turns on all loops until nothing happens any more. */
 void world_run(struct world *world);
-/* Moves the time, then runs. */
+/* Runs, then moves the time from one timer to the next, and runs. */
 void world_sleep(struct world *world, uint64_t ns);
 
 /* Something to give to rpc_server_adopt. */
