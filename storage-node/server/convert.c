@@ -94,19 +94,25 @@ static enum batch_error batch_recompress(const struct topic_config *config, cons
 enum batch_error batch_convert(const struct topic_config *config, int64_t now_ms, const struct batch_header *header,
                                struct space batch, struct batch_copy *copy)
 {
+    const struct batch_limits limits = topic_batch_limits(config, now_ms);
+    enum batch_error error = BATCH_ERROR_NONE;
+
     *copy = (struct batch_copy){NULL, 0};
     if (config->compression_type != TOPIC_COMPRESSION_PRODUCER &&
         (unsigned)config->compression_type != header->compression) {
-        const struct batch_limits limits = topic_batch_limits(config, now_ms);
-        const enum batch_error error =
-            batch_recompress(config, &limits, header, bytes_of(batch.data, batch.size), copy);
+        error = batch_recompress(config, &limits, header, bytes_of(batch.data, batch.size), copy);
+    } else if (limits.key_required) {
+        struct buffer scratch;
 
-        if (error != BATCH_ERROR_NONE) {
-            return error;
-        }
-        if (copy->data != NULL) {
-            batch = (struct space){copy->data, copy->size};
-        }
+        buffer_init(&scratch);
+        error = batch_validate_records(bytes_of(batch.data, batch.size), header, &limits, NULL, &scratch, NULL);
+        buffer_deinit(&scratch);
+    }
+    if (error != BATCH_ERROR_NONE) {
+        return error;
+    }
+    if (copy->data != NULL) {
+        batch = (struct space){copy->data, copy->size};
     }
     if (config->message_timestamp_append) {
         batch_set_timestamp(batch, TIMESTAMP_LOG_APPEND_TIME, now_ms);
