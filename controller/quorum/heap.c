@@ -1,5 +1,5 @@
-/* The Raft library's memory: our own heap instead of the system's, so that refusals end the process in one place and a watch
- * (common/base/memory.h) sees the library's blocks too. */
+/* The Raft library's memory: our own heap instead of the system's, so that refusals end the process in one place and a
+ * watch (common/base/memory.h) sees the library's blocks too. */
 #include "controller/quorum/quorum.h"
 
 #include "common/base/assert.h"

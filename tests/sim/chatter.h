@@ -1,5 +1,5 @@
-/* The smallest program that needs all of the env: an echo server that makes what it hears durable before it answers, and clients that
- * check every byte. It tests the simulator, not Millrace.
+/* The smallest program that needs all of the env: an echo server that makes what it hears durable before it answers,
+ * and clients that check every byte. It tests the simulator, not Millrace.
  *
  *     client --bytes--> server loop 0 accepts, hands over by message --> loop n: job writes and syncs --> bytes back */
 #ifndef SIM_CHATTER_H

@@ -1,10 +1,11 @@
 /* See client.h. One request at a time:
  *
- *     no metadata --Metadata--> (no topic: CreateTopics) --> produce to the partitions in turn --> read them in turn --> idle
- *          ^                                                              |
- *          '----------------- any failure, after a pause -----------------'
+ *     no metadata --Metadata--> (no topic: CreateTopics) --> produce to each in turn --> read each in turn --> idle
+ *          ^                                                            |
+ *          '----------------- any failure, after a pause ---------------'
  *
- * A batch whose outcome is unknown is not sent again: its numbers may turn up once or never, and the next attempt has new ones. */
+ * A batch whose outcome is unknown is not sent again: its numbers may turn up once or never, and the next attempt has
+ * new ones. */
 #include "tests/sim/client.h"
 
 #include "common/base/assert.h"
@@ -158,11 +159,12 @@ static struct link *client_first_link(struct client_run *run)
     while (run->client->options.nodes[count] != NULL) {
         count++;
     }
-    return client_add_link(run, string_of(run->client->options.nodes[run->next_node % count]), run->client->options.port);
+    return client_add_link(run, string_of(run->client->options.nodes[run->next_node % count]),
+                           run->client->options.port);
 }
 
-static void client_call(struct client_run *run, struct rpc_client *rpc, void (*done)(struct rpc_call *call), int16_t key,
-                        int16_t version_max, const void *request)
+static void client_call(struct client_run *run, struct rpc_client *rpc, void (*done)(struct rpc_call *call),
+                        int16_t key, int16_t version_max, const void *request)
 {
     const int16_t version = rpc_client_version(rpc, key, version_max);
 
@@ -242,7 +244,8 @@ static bool client_take_metadata(struct client_run *run, const struct metadata_r
         return false;
     }
     for (int32_t i = 0; i < topic->partitions_count; i++) {
-        if (topic->partitions[i].partition_index < 0 || topic->partitions[i].partition_index >= topic->partitions_count) {
+        if (topic->partitions[i].partition_index < 0 ||
+            topic->partitions[i].partition_index >= topic->partitions_count) {
             sim_fail(run->world, "metadata names partition %d", topic->partitions[i].partition_index);
             return false;
         }
@@ -453,7 +456,8 @@ static bool reading_check(struct client_run *run, const struct record *record)
     value_fill(number, value);
     if (number >= run->client->next_number || record->value.size != value_size(number) ||
         memcmp(record->value.data, value, record->value.size) != 0) {
-        sim_fail(run->world, "partition %d: at offset %" PRId64 " is what nobody sent", reading->partition, record->offset);
+        sim_fail(run->world, "partition %d: at offset %" PRId64 " is what nobody sent", reading->partition,
+                 record->offset);
         return false;
     }
     promise = reading_promise(run);

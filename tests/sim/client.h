@@ -1,8 +1,10 @@
-/* A client of a simulated cluster: creates a topic, produces numbered records to its partitions with acks=all, one batch at a time,
- * and reads everything back. Whatever goes wrong it tries again, at another node if need be, until it is done.
+/* A client of a simulated cluster: creates a topic, produces numbered records to its partitions with acks=all, one
+ * batch at a time, and reads everything back. Whatever goes wrong it tries again, at another node if need be, until it
+ * is done.
  *
- * What it was promised is kept outside its process: a crash of the client forgets nothing that was acknowledged. The reading
- * half is a checker: every acknowledged record is there, at its offset, and nothing is there that was not sent. */
+ * What it was promised is kept outside its process: a crash of the client forgets nothing that was acknowledged. The
+ * reading half is a checker: every acknowledged record is there, at its offset, and nothing is there that was not
+ * sent. */
 #ifndef SIM_CLIENT_H
 #define SIM_CLIENT_H
 

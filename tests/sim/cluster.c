@@ -1,5 +1,5 @@
-/* See cluster.h. A member's configuration is made of settings like those of a command line. What a member's program builds lives
- * in its incarnation's memory; `running` points to it as long as it exists. */
+/* See cluster.h. A member's configuration is made of settings like those of a command line. What a member's program
+ * builds lives in its incarnation's memory; `running` points to it as long as it exists. */
 #include "tests/sim/cluster.h"
 
 #include "common/base/arena.h"
@@ -109,8 +109,8 @@ static enum status member_configure(struct member_run *run)
     struct settings *settings = settings_create(member);
     const struct config_inputs inputs = {.settings = settings->pointers, .setting_count = settings->count};
     struct config_problem problem;
-    const enum status status = config_read(member->controls ? controller_config_schema() : node_config_schema(), &inputs,
-                                           &run->config, &problem);
+    const enum status status = config_read(member->controls ? controller_config_schema() : node_config_schema(),
+                                           &inputs, &run->config, &problem);
 
     if (status != STATUS_OK) {
         sim_fail(member->cluster->world, "%s: %s", sim_process_name(member->process), problem.text);

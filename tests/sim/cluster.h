@@ -1,5 +1,5 @@
-/* A whole cluster in a world: controllers and storage nodes, each a process that runs what its main.c runs, built by the same
- * constructors from the same kind of configuration.
+/* A whole cluster in a world: controllers and storage nodes, each a process that runs what its main.c runs, built by
+ * the same constructors from the same kind of configuration.
  *
  *     controllers "controller-1" ...   listen on port 9093, one loop
  *     nodes       "node-1" ...         listen on port 9092, options.loops loops, data in /data */
@@ -21,7 +21,8 @@ struct cluster_options {
     unsigned controllers;
     unsigned nodes;
     unsigned loops; /* of each node */
-    /* "key=value", over what the cluster sets itself; NULL at the end; the array may be NULL. Borrowed for the cluster's life. */
+    /* "key=value", over what the cluster sets itself; NULL at the end; the array may be NULL. Borrowed for the
+     * cluster's life. */
     const char *const *controller_settings;
     const char *const *node_settings;
 };
@@ -45,7 +46,8 @@ struct node *cluster_node_running(const struct cluster *cluster, unsigned index)
 bool cluster_is_ready(const struct cluster *cluster);
 /* The same in the form that sim_run_until takes. */
 bool cluster_ready(void *cluster);
-/* The orderly stop of a member, as by SIGTERM. It must be running; when its process is down, nothing it allocated may be left. */
+/* The orderly stop of a member, as by SIGTERM. It must be running; when its process is down, nothing it allocated may
+ * be left. */
 void cluster_stop(struct cluster *cluster, struct sim_process *member);
 
 #endif

@@ -1,5 +1,6 @@
-/* The bytes of a file in pages that several contents share until one of them writes: what is durable and what is cached are
- * two contents of the same file, equal for the most part. Pages that were never written are zeros and take no memory. */
+/* The bytes of a file in pages that several contents share until one of them writes: what is durable and what is cached
+ * are two contents of the same file, equal for the most part. Pages that were never written are zeros and take no
+ * memory. */
 #ifndef SIM_CONTENT_H
 #define SIM_CONTENT_H
 

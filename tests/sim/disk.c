@@ -1,5 +1,5 @@
-/* The calls. Each passes disk_gate first, which counts it, charges its time to whoever runs, and may make it fail or crash the
- * process in it. A test that uses the disk from outside has no faults. */
+/* The calls. Each passes disk_gate first, which counts it, charges its time to whoever runs, and may make it fail or
+ * crash the process in it. A test that uses the disk from outside has no faults. */
 #include "tests/sim/disk.h"
 
 #include "common/base/assert.h"
@@ -145,7 +145,8 @@ static bool path_next(const char **path, char name[DISK_PATH_MAX])
     return true;
 }
 
-/* The directory that holds the last component, which goes to `name` (empty: the path is the root). NULL if it is not there. */
+/* The directory that holds the last component, which goes to `name` (empty: the path is the root). NULL if it is not
+ * there. */
 static struct sim_inode *disk_walk(struct sim_disk *disk, const char *path, char name[DISK_PATH_MAX])
 {
     struct sim_inode *directory = disk->root;

@@ -1,4 +1,5 @@
-/* One machine's disk: a tree of names and inodes behind the calls of common/env/disk.h, its faults and what it costs. */
+/* One machine's disk: a tree of names and inodes behind the calls of common/env/disk.h, its faults and what it
+ * costs. */
 #ifndef SIM_DISK_H
 #define SIM_DISK_H
 

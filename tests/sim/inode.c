@@ -1,6 +1,6 @@
 /* The cache writes sectors back whenever it likes, so what a power cut leaves of a file is, sector by sector, the state
- * after a prefix of the writes: lost (none of them), kept (all), cut (the same prefix everywhere) or torn (each sector its
- * own). The size is written back like one more sector. */
+ * after a prefix of the writes: lost (none of them), kept (all), cut (the same prefix everywhere) or torn (each sector
+ * its own). The size is written back like one more sector. */
 #include "tests/sim/inode.h"
 
 #include "common/base/assert.h"

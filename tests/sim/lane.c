@@ -1,5 +1,5 @@
-/* Worker threads. A job waits in its lane for a thread, then for the scheduler; its `work` happens in one instant, and what
- * its disk calls cost passes before `done` is told:
+/* Worker threads. A job waits in its lane for a thread, then for the scheduler; its `work` happens in one instant, and
+ * what its disk calls cost passes before `done` is told:
  *
  *     submit --> waiting --> (thread free) --> run --> work --> cost --> loop's finished list --> done */
 #include "tests/sim/process.h"

@@ -1,4 +1,5 @@
-/* See listener.h. A loop takes its backlog in the handlers' phase; what it has taken is the program's to adopt or refuse. */
+/* See listener.h. A loop takes its backlog in the handlers' phase; what it has taken is the program's to adopt or
+ * refuse. */
 #include "tests/sim/listener.h"
 
 #include "common/base/assert.h"

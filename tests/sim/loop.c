@@ -1,6 +1,6 @@
-/* A loop of a process: turns on virtual time. A turn happens in one instant; what it would have taken keeps the loop busy
- * until `busy_until_ns`. The order of its phases before the hooks, which env.h leaves open, is drawn for each turn; so is
- * how much of the mail is delivered and how long a wake-up takes. */
+/* A loop of a process: turns on virtual time. A turn happens in one instant; what it would have taken keeps the loop
+ * busy until `busy_until_ns`. The order of its phases before the hooks, which env.h leaves open, is drawn for each
+ * turn; so is how much of the mail is delivered and how long a wake-up takes. */
 #include "tests/sim/process.h"
 
 #include "common/base/assert.h"

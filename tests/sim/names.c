@@ -1,6 +1,6 @@
-/* Pending changes are made durable one by one: those of a synced directory in order, at a power cut any that luck chooses. A
- * rename is one change with two settings, so it happens whole or not at all. A setting that became durable cancels older ones of the
- * same name, which must not come back later. */
+/* Pending changes are made durable one by one: those of a synced directory in order, at a power cut any that luck
+ * chooses. A rename is one change with two settings, so it happens whole or not at all. A setting that became durable
+ * cancels older ones of the same name, which must not come back later. */
 #include "tests/sim/names.h"
 
 #include "common/base/assert.h"

@@ -1,5 +1,5 @@
-/* Names in directories. A change of names (create, remove, rename) is seen at once and durable when one of its directories is
- * synced; until then it waits in the disk's list of pending changes. */
+/* Names in directories. A change of names (create, remove, rename) is seen at once and durable when one of its
+ * directories is synced; until then it waits in the disk's list of pending changes. */
 #ifndef SIM_NAMES_H
 #define SIM_NAMES_H
 
@@ -27,7 +27,8 @@ struct name_setting {
 void names_change(struct list *pending, const struct name_setting *settings, size_t count);
 /* Makes all changes of `directory` durable. */
 void names_sync(struct list *pending, struct sim_inode *directory);
-/* Power is gone: some pending changes happen to be durable, the others never were. The tree below `root` is read again. */
+/* Power is gone: some pending changes happen to be durable, the others never were. The tree below `root` is read
+ * again. */
 void names_power_cut(struct list *pending, struct sim_inode *root, struct prng *prng);
 void names_forget(struct list *pending);
 

@@ -1,5 +1,5 @@
-/* The programs narrate through common/trace; here their lines get the moment and the process that speaks in front. Narrating
- * changes nothing in a run. */
+/* The programs narrate through common/trace; here their lines get the moment and the process that speaks in front.
+ * Narrating changes nothing in a run. */
 #include "tests/sim/narration.h"
 
 #include "common/trace/trace.h"

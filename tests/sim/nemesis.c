@@ -149,7 +149,8 @@ static void nemesis_strike(void *context)
     if (victim->disturbance == CALM && sim_process_running(victim->process) &&
         nemesis_may(&nemesis->options, disturbance)) {
         victim_disturb(victim, disturbance);
-        sim_at(nemesis->world, sim_between(nemesis->world, 0, nemesis->options.duration_most_ns), victim_recovers, victim);
+        sim_at(nemesis->world, sim_between(nemesis->world, 0, nemesis->options.duration_most_ns), victim_recovers,
+               victim);
     }
     sim_at(nemesis->world, sim_between(nemesis->world, 0, nemesis->options.gap_most_ns), nemesis_strike, nemesis);
 }

@@ -1,5 +1,5 @@
-/* Disturbs a set of processes, as its world's seed decides: kills, power cuts, pauses, isolations, slow links and disks, wall clocks
- * that jump. Each disturbance ends by itself after a while; nemesis_rest ends them all. */
+/* Disturbs a set of processes, as its world's seed decides: kills, power cuts, pauses, isolations, slow links and
+ * disks, wall clocks that jump. Each disturbance ends by itself after a while; nemesis_rest ends them all. */
 #ifndef SIM_NEMESIS_H
 #define SIM_NEMESIS_H
 

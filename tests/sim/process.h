@@ -1,11 +1,12 @@
-/* The inside of a process: its loops, worker lanes, clock; what of them belongs to one incarnation and what survives it.
+/* The inside of a process: its loops, worker lanes, clock; what of them belongs to one incarnation and what survives
+ * it.
  *
  *     state       DOWN --sim_process_start--> STARTING --program.start--> RUNNING --all loops stopped--> DRAINING
  *                  ^                             |                           |                              |
  *                  '--------- process_end -------+---------------------------+---- program.finish ----------'
  *
- * Whatever code of the program runs, runs inside process_execute: there the scene is set, memory is the incarnation's, and a
- * crash in the middle of a call unwinds to it. */
+ * Whatever code of the program runs, runs inside process_execute: there the scene is set, memory is the incarnation's,
+ * and a crash in the middle of a call unwinds to it. */
 #ifndef SIM_PROCESS_H
 #define SIM_PROCESS_H
 

@@ -1,5 +1,5 @@
-/* The simulator: whole programs on virtual time, in one thread, from one seed. The same seed gives the same run, event by
- * event, so a seed is a bug report.
+/* The simulator: whole programs on virtual time, in one thread, from one seed. The same seed gives the same run, event
+ * by event, so a seed is a bug report.
  *
  *     world = sim_world_create(&(struct sim_options){.seed = 42});
  *     node = sim_process_add(world, "node-1", 2, &program);      a program built by its ordinary constructors
@@ -8,10 +8,10 @@
  *     sim_run_for(world, 10 * NS_PER_SECOND);
  *     sim_world_destroy(world);
  *
- * A process is a name in the network, a disk that survives it, a clock, and a number of loops; each start of it is a new
- * incarnation. Its program sees nothing but `struct env`. What an incarnation allocates by common/base/memory.h belongs to it
- * and is gone when it crashes, without any callback. All functions are called from the world's thread: by a test between two
- * runs, by an event of sim_at, or by simulated code of another process. */
+ * A process is a name in the network, a disk that survives it, a clock, and a number of loops; each start of it is a
+ * new incarnation. Its program sees nothing but `struct env`. What an incarnation allocates by common/base/memory.h
+ * belongs to it and is gone when it crashes, without any callback. All functions are called from the world's thread: by
+ * a test between two runs, by an event of sim_at, or by simulated code of another process. */
 #ifndef SIM_SIM_H
 #define SIM_SIM_H
 
@@ -86,13 +86,14 @@ struct sim_program {
     /* Builds the program, as main.c does before its loops run; may use every loop's env. A status other than STATUS_OK
      * ends the process. */
     enum status (*start)(struct sim_process *process, void *context);
-    /* After all loops were stopped (env_stop) and no callback is outstanding: destroys what `start` built; memory that is
-     * left then is reported as a leak. NULL: the process ends like a crash. */
+    /* After all loops were stopped (env_stop) and no callback is outstanding: destroys what `start` built; memory that
+     * is left then is reported as a leak. NULL: the process ends like a crash. */
     void (*finish)(struct sim_process *process, void *context);
     void *context;
 };
 
-/* Adds a process that does not run yet. Its host name is `name`. Borrows `program` and its context for the world's life. */
+/* Adds a process that does not run yet. Its host name is `name`. Borrows `program` and its context for the world's
+ * life. */
 struct sim_process *sim_process_add(struct sim_world *world, const char *name, unsigned loops,
                                     const struct sim_program *program);
 /* The process of that name, or NULL. */
@@ -114,8 +115,8 @@ enum sim_crash {
     SIM_POWER_CUT, /* the machine stops: peers hear nothing, unsynced writes are lost or torn */
 };
 
-/* Ends it at once; does not return if `process` is the one that runs. Does nothing to one that is down, except that a power
- * cut then hits its disk. */
+/* Ends it at once; does not return if `process` is the one that runs. Does nothing to one that is down, except that a
+ * power cut then hits its disk. */
 void sim_process_crash(struct sim_process *process, enum sim_crash how);
 /* For programs: the process exits by itself (exit in main.c). Does not return. */
 NO_RETURN void sim_process_exit(struct sim_process *process);
@@ -158,7 +159,8 @@ struct sim_disk_faults {
     uint64_t slow_ns;
     uint64_t capacity;               /* bytes; 0: a terabyte */
     uint64_t fail_call;              /* sweeps: the fail_call-th call from now fails with STATUS_IO; 0: none */
-    uint64_t crash_call;             /* sweeps: the process crashes within the crash_call-th changing call from now; 0: none */
+    /* sweeps: the process crashes within the crash_call-th changing call from now; 0: none */
+    uint64_t crash_call;
     enum sim_crash crash_how;
 };
 
@@ -167,7 +169,8 @@ void sim_disk_faults_set(struct sim_process *process, const struct sim_disk_faul
 /* Calls of any kind, and those that change something, since the world began: what a sweep can count up to. */
 uint64_t sim_disk_calls(const struct sim_process *process);
 uint64_t sim_disk_changes(const struct sim_process *process);
-/* Flips one bit of the file at `path`, as it is on the platter and in the cache. STATUS_NOT_FOUND, STATUS_OUT_OF_RANGE. */
+/* Flips one bit of the file at `path`, as it is on the platter and in the cache. STATUS_NOT_FOUND,
+ * STATUS_OUT_OF_RANGE. */
 MUST_USE enum status sim_disk_flip(struct sim_process *process, const char *path, uint64_t offset, unsigned bit);
 /* The disk is replaced by an empty one. The process must be down. */
 void sim_disk_replace(struct sim_process *process);

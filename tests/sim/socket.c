@@ -353,7 +353,8 @@ static void connection_handshake(struct sim_event *event)
     }
 }
 
-struct sim_socket *connection_start(struct sim_process *host, struct sim_stream *stream, const char *name, uint16_t port)
+struct sim_socket *connection_start(struct sim_process *host, struct sim_stream *stream, const char *name,
+                                    uint16_t port)
 {
     struct sim_world *world = host->world;
     struct sim_connection *connection = sim_alloc(sizeof(*connection));
@@ -436,7 +437,10 @@ void sim_reset_connections(struct sim_process *a, struct sim_process *b)
         struct sim_connection *connection = LIST_ENTRY(link, struct sim_connection, link);
         struct sim_socket *ends = connection->ends;
 
-        if (connection->greeted && ((ends[0].host == a && ends[1].host == b) || (ends[0].host == b && ends[1].host == a))) {
+        const bool there = ends[0].host == a && ends[1].host == b;
+        const bool back = ends[0].host == b && ends[1].host == a;
+
+        if (connection->greeted && (there || back)) {
             socket_fail(&ends[0], STATUS_CLOSED);
             socket_fail(&ends[1], STATUS_CLOSED);
         }

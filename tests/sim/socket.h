@@ -1,11 +1,12 @@
-/* Connections as the systems of two machines see them: what a program has sent travels in segments, arrives in the other
- * system's buffer and waits there to be read. A connection outlives the program at either end until both systems are done with it.
+/* Connections as the systems of two machines see them: what a program has sent travels in segments, arrives in the
+ * other system's buffer and waits there to be read. A connection outlives the program at either end until both systems
+ * are done with it.
  *
  *     program -- socket_send --> flight (segments, in order) -- arrival event --> received -- socket_read --> program
  *                '------------------------ unread <= capacity ------------------------'
  *
- * Links that lose or hold segments make a connection stall and try again later and later, as TCP does, and fail when that has
- * taken too long. */
+ * Links that lose or hold segments make a connection stall and try again later and later, as TCP does, and fail when
+ * that has taken too long. */
 #ifndef SIM_SOCKET_H
 #define SIM_SOCKET_H
 
@@ -48,7 +49,8 @@ struct sim_connection {
 };
 
 /* Starts a connection of `host`, whose end is returned. Its stream hears of the outcome. */
-struct sim_socket *connection_start(struct sim_process *host, struct sim_stream *stream, const char *name, uint16_t port);
+struct sim_socket *connection_start(struct sim_process *host, struct sim_stream *stream, const char *name,
+                                    uint16_t port);
 /* Frees connections that are over, or all. */
 void connection_free_all(struct sim_world *world);
 /* The program of `process` has crashed: its system closes its ends, or is silent after a power cut. */

@@ -1,5 +1,5 @@
-/* Streams of a loop. As in common/runtime, receiving happens in the handlers' phase and sending in the flush phase; how much of
- * either the system takes or gives at a time is drawn.
+/* Streams of a loop. As in common/runtime, receiving happens in the handlers' phase and sending in the flush phase; how
+ * much of either the system takes or gives at a time is drawn.
  *
  *     CONNECTING --stream_connected--> OPEN --stream_shut--> CLOSING --stream_handle--> gone */
 #include "tests/sim/stream.h"

@@ -72,11 +72,117 @@ static void three_controllers_and_three_nodes_serve_a_client(void **state)
     town_close(&town);
 }
 
+static bool cluster_is_down(void *context)
+{
+    const struct cluster *cluster = context;
+    bool running = false;
+
+    for (unsigned i = 0; i < cluster_node_count(cluster); i++) {
+        running = running || sim_process_running(cluster_node(cluster, i));
+    }
+    for (unsigned i = 0; i < cluster_controller_count(cluster); i++) {
+        running = running || sim_process_running(cluster_controller(cluster, i));
+    }
+    return !running;
+}
+
+static void town_verify_again(struct town *town)
+{
+    client_verify_again(&town->client);
+    if (!sim_run_until(town->world, client_is_done, &town->client, 300 * NS_PER_SECOND)) {
+        fail_msg("%s", sim_failure(town->world) != NULL ? sim_failure(town->world) : "the client is not done");
+    }
+    assert_true(town->client.read_count >= town->client.acknowledged);
+}
+
+/* A leak is a failure of the world. */
+static void an_orderly_stop_leaves_no_memory_and_loses_nothing(void **state)
+{
+    struct town town;
+
+    (void)state;
+    town_open(&town, 3, 3, 2, 200);
+    town_serve(&town);
+    for (unsigned i = 0; i < 2; i++) {
+        cluster_stop(town.cluster, cluster_node(town.cluster, i));
+    }
+    sim_run_for(town.world, 20 * NS_PER_SECOND);
+    for (unsigned i = 0; i < 3; i++) {
+        cluster_stop(town.cluster, cluster_controller(town.cluster, i));
+    }
+    assert_true(sim_run_until(town.world, cluster_is_down, town.cluster, 60 * NS_PER_SECOND));
+    assert_null(sim_failure(town.world));
+    cluster_start(town.cluster);
+    town_verify_again(&town);
+    town_close(&town);
+}
+
+static void what_was_acknowledged_survives_a_power_cut_of_everything(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 5; seed++) {
+        struct town town;
+
+        town_open(&town, seed, 3, 3, 300);
+        assert_true(sim_run_until(town.world, cluster_ready, town.cluster, 60 * NS_PER_SECOND));
+        sim_process_start(town.client_process);
+        assert_true(sim_run_until(town.world, client_has_produced, &town.client, 60 * NS_PER_SECOND));
+        for (unsigned i = 0; i < 3; i++) {
+            sim_process_crash(cluster_node(town.cluster, i), SIM_POWER_CUT);
+            sim_process_crash(cluster_controller(town.cluster, i), SIM_POWER_CUT);
+        }
+        cluster_start(town.cluster);
+        town_verify_again(&town);
+        town_close(&town);
+    }
+}
+
+/* The checker itself: damage that nobody may serve must be noticed. */
+static void a_client_notices_a_disk_that_was_exchanged(void **state)
+{
+    struct town town;
+
+    (void)state;
+    town_open(&town, 4, 1, 1, 200);
+    town_serve(&town);
+    sim_process_crash(cluster_node(town.cluster, 0), SIM_KILL);
+    sim_disk_replace(cluster_node(town.cluster, 0));
+    sim_process_start(cluster_node(town.cluster, 0));
+    client_verify_again(&town.client);
+    assert_false(sim_run_until(town.world, client_is_done, &town.client, 60 * NS_PER_SECOND));
+    town_close(&town);
+}
+
+static uint64_t town_hash(uint64_t seed)
+{
+    struct town town;
+    uint64_t hash;
+
+    town_open(&town, seed, 3, 2, 100);
+    town_serve(&town);
+    sim_process_crash(cluster_controller(town.cluster, 0), SIM_POWER_CUT);
+    sim_run_for(town.world, NS_PER_SECOND);
+    hash = sim_trace_hash(town.world);
+    town_close(&town);
+    return hash;
+}
+
+static void the_same_seed_gives_the_same_cluster(void **state)
+{
+    (void)state;
+    assert_int_equal(town_hash(5), town_hash(5));
+    assert_int_not_equal(town_hash(5), town_hash(6));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_controller_and_one_node_serve_a_client),
         cmocka_unit_test(three_controllers_and_three_nodes_serve_a_client),
+        cmocka_unit_test(an_orderly_stop_leaves_no_memory_and_loses_nothing),
+        cmocka_unit_test(what_was_acknowledged_survives_a_power_cut_of_everything),
+        cmocka_unit_test(a_client_notices_a_disk_that_was_exchanged),
+        cmocka_unit_test(the_same_seed_gives_the_same_cluster),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

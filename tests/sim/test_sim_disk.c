@@ -230,6 +230,7 @@ struct writer {
 
 static enum status writer_write(struct sim_process *process, struct writer *writer)
 {
+    static const char blocks[] = "AAAABBBBCCCC";
     struct disk *disk = sim_env(process, 0)->disk;
     struct file *file;
     enum status status = disk_open(disk, "log", FILE_WRITE | FILE_CREATE, &file);
@@ -240,7 +241,7 @@ static enum status writer_write(struct sim_process *process, struct writer *writ
     }
     status = disk_sync_directory(disk, "/");
     for (int i = 0; i < 3 && status == STATUS_OK; i++) {
-        const struct bytes part = bytes_of("AAAABBBBCCCC" + 4 * i, 4);
+        const struct bytes part = bytes_of(&blocks[4 * i], 4);
 
         status = file_write(file, (uint64_t)i * 4, &part, 1);
         if (status == STATUS_OK) {

@@ -301,7 +301,8 @@ static void hosts_that_nobody_has_are_unreachable(void **state)
 /* What happens to a talk under all faults at once is the same every time. */
 static uint64_t disturbed_talk_hash(uint64_t seed, uint64_t *events)
 {
-    struct sim_disk_faults faults = {.sync_error_per_million = 20000, .slow_per_million = 50000, .slow_ns = NS_PER_SECOND};
+    struct sim_disk_faults faults = {.sync_error_per_million = 20000, .slow_per_million = 50000,
+                                     .slow_ns = NS_PER_SECOND};
     struct talk talk;
     uint64_t hash;
 

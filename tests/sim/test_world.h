@@ -27,7 +27,8 @@ static inline struct sim_process *test_process(struct sim_world *world, const ch
 }
 
 /* Writes `text` at `offset` of the file, which is created if needed. */
-static inline void test_write(struct sim_process *process, const char *path, uint64_t offset, const char *text, bool sync)
+static inline void test_write(struct sim_process *process, const char *path, uint64_t offset, const char *text,
+                              bool sync)
 {
     const struct bytes part = bytes_of(text, strlen(text));
     struct file *file;

@@ -5,7 +5,8 @@
 #include <string.h>
 
 static const struct workload workloads[] = {
-    {"cluster", "controllers, nodes and clients under crashes, power cuts, pauses, partitions and slow disks", workload_cluster},
+    {"cluster", "controllers, nodes and clients under crashes, power cuts, pauses, partitions and slow disks",
+     workload_cluster},
     {"chatter", "an echo server under the same faults: tests the simulator itself", workload_chatter},
 };
 

@@ -1,5 +1,5 @@
-/* What millrace-sim runs: a workload makes a world from a seed, lives through it and judges. To add one, write a function and put
- * its row into workload.c. */
+/* What millrace-sim runs: a workload makes a world from a seed, lives through it and judges. To add one, write a
+ * function and put its row into workload.c. */
 #ifndef SIM_WORKLOAD_H
 #define SIM_WORKLOAD_H
 
@@ -26,8 +26,8 @@ const struct workload *workload_find(const char *name);
 /* Index from 0; NULL at the end. */
 const struct workload *workload_at(size_t index);
 
-/* Fills the verdict from the world, at the end of a run. `done` false without another failure is one: something that had to
- * happen did not. */
+/* Fills the verdict from the world, at the end of a run. `done` false without another failure is one: something that
+ * had to happen did not. */
 void verdict_take(struct verdict *verdict, struct sim_world *world, bool done);
 
 void workload_chatter(const struct sim_options *options, struct verdict *verdict);

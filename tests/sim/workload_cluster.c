@@ -1,4 +1,5 @@
-/* A cluster of a random size serves a client through a storm; when it is over, everything that was acknowledged is read back. */
+/* A cluster of a random size serves a client through a storm; when it is over, everything that was acknowledged is read
+ * back. */
 #include "tests/sim/client.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/nemesis.h"
@@ -22,8 +23,14 @@ struct scene {
 static void scene_open(struct scene *scene, const struct sim_options *options)
 {
     struct cluster_options cluster_options = {0};
-    struct client_options client_options = {
-        .topic = "storm", .replication = 1, .records = UINT64_MAX, .nodes = scene->hosts, .port = CLUSTER_NODE_PORT};
+    /* Clocks jump by up to an hour at a time, which is also how far in the future records may be by default. */
+    static const char *const topic_settings[] = {"message.timestamp.after.max.ms=9223372036854775807", NULL};
+    struct client_options client_options = {.topic = "storm",
+                                            .replication = 1,
+                                            .records = UINT64_MAX,
+                                            .settings = topic_settings,
+                                            .nodes = scene->hosts,
+                                            .port = CLUSTER_NODE_PORT};
 
     scene->world = sim_world_create(options);
     cluster_options.controllers = prng_below(sim_prng(scene->world), 3) == 0 ? 1 : 3;

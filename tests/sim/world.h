@@ -57,8 +57,8 @@ void *sim_alloc(size_t size);
 void sim_free(void *memory);
 
 void sim_event_init(struct sim_event *event, void (*fire)(struct sim_event *event));
-/* Fires `delay_ns` from now; moves the event if it is scheduled already. Events of one nanosecond come in an order that the
- * seed decides. */
+/* Fires `delay_ns` from now; moves the event if it is scheduled already. Events of one nanosecond come in an order that
+ * the seed decides. */
 void sim_event_schedule(struct sim_world *world, struct sim_event *event, uint64_t delay_ns);
 void sim_event_cancel(struct sim_world *world, struct sim_event *event);
 bool sim_event_scheduled(const struct sim_event *event);
