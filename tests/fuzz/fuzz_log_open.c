@@ -1,0 +1,377 @@
+/* A partition's directory with any bytes in its files: it opens or says why not; what it holds can be read, appended to,
+ * cut, and is the same after the next open.
+ *
+ *     byte 0   flags (below)
+ *     byte 1   recovery point      byte 2   checkpointed log start
+ *     then files: kind, offset in the name (255 and below: from the end of all offsets), size u16, contents */
+#include "common/base/crc32c.h"
+#include "common/base/memory.h"
+#include "common/batch/batch_builder.h"
+#include "common/batch/control_record.h"
+#include "storage-node/log/epoch_cache.h"
+#include "storage-node/log/file_cache.h"
+#include "storage-node/log/partition_log.h"
+#include "storage-node/log/partition_metadata.h"
+#include "storage-node/log/segment_name.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/loop.h"
+
+#include <stdio.h>
+
+#define DIRECTORY "/data/events-3"
+
+enum flag {
+    FLAG_CLEAN = 1,          /* as after a clean stop */
+    FLAG_REPAIR_BATCHES = 2, /* checksums of batches are put right */
+    FLAG_REPAIR_SNAPSHOTS = 4,
+    FLAG_COMPACT = 8,
+    FLAG_SMALL_SEGMENTS = 16,
+};
+
+enum kind { KIND_EPOCHS = SEGMENT_PART_COUNT, KIND_METADATA, KIND_LEFTOVER, KIND_COUNT };
+
+struct world {
+    struct fuzz_loop loop;
+    struct partition_log_options options;
+    struct file_cache *cache;
+    struct partition_log *log;
+    bool trusted; /* bytes below the end were not all checked: they may be anything */
+};
+
+static void repair_batches(struct space bytes)
+{
+    size_t at = 0;
+
+    while (bytes.size - at >= RECORD_BATCH_HEADER_SIZE) {
+        const uint32_t size = load_u32(bytes.data + at + 8) + RECORD_BATCH_OVERHEAD;
+
+        if (bytes.data[at + 16] != RECORD_BATCH_MAGIC || size < RECORD_BATCH_HEADER_SIZE || size > bytes.size - at) {
+            return;
+        }
+        batch_set_crc((struct space){bytes.data + at, size});
+        at += size;
+    }
+}
+
+static void repair_snapshot(struct space bytes)
+{
+    if (bytes.size >= 10) {
+        store_u32(bytes.data + 2, crc32c(bytes.data + 6, bytes.size - 6));
+    }
+}
+
+/* One file of the input. */
+static void add_file(struct world *world, struct bytes *input, unsigned flags)
+{
+    const struct log_files files = {.directory = (char *)(uintptr_t)DIRECTORY};
+    const unsigned kind = fuzz_byte(input) % KIND_COUNT;
+    const uint8_t choice = fuzz_byte(input);
+    const int64_t offset = choice < 250 ? choice : INT64_MAX - (255 - choice);
+    const struct bytes found = fuzz_take(input, fuzz_u16(input));
+    struct space contents = {memory_copy(found.data, found.size), found.size};
+    char path[DISK_PATH_MAX];
+
+    if (kind < SEGMENT_PART_COUNT) {
+        segment_path(&files, offset, (enum segment_part)kind, "", path);
+    } else if (kind == KIND_LEFTOVER) {
+        segment_path(&files, offset, SEGMENT_LOG, (choice & 1) != 0 ? ".deleted" : ".tmp", path);
+    } else {
+        log_file_path(&files, kind == KIND_EPOCHS ? EPOCH_FILE_NAME : PARTITION_METADATA_NAME, path);
+    }
+    if (kind == SEGMENT_LOG && (flags & FLAG_REPAIR_BATCHES) != 0) {
+        repair_batches(contents);
+    }
+    if (kind == SEGMENT_SNAPSHOT && (flags & FLAG_REPAIR_SNAPSHOTS) != 0) {
+        repair_snapshot(contents);
+    }
+    fuzz_loop_file(&world->loop, path, bytes_of(contents.data, contents.size));
+    memory_free(contents.data);
+}
+
+static void log_failed(void *context, enum status status)
+{
+    (void)context;
+    (void)status;
+    UNREACHABLE(); /* this disk does not fail */
+}
+
+static enum status world_open(struct world *world)
+{
+    const enum status status = partition_log_open(&world->loop.memory.disk, &world->options, &world->log);
+
+    if (status == STATUS_OK) {
+        world->cache = file_cache_create(&world->loop.memory.disk, 8);
+        partition_log_attach(world->log, &world->loop.env, world->cache, log_failed, world);
+    }
+    return status;
+}
+
+static void world_close(struct world *world, bool clean)
+{
+    fuzz_loop_run(&world->loop);
+    if (clean) {
+        ASSERT(partition_log_shutdown(world->log) == STATUS_OK);
+    }
+    world->options.clean = clean;
+    world->options.log_start_offset = partition_log_start_offset(world->log);
+    world->options.recovery_point = partition_log_durable_end(world->log);
+    partition_log_close(world->log);
+    fuzz_loop_run(&world->loop);
+    file_cache_destroy(world->cache);
+}
+
+/* Whole batches, ascending, within the slice's offsets. */
+static void check_slice(const struct world *world, const struct log_slice *slice, int64_t offset)
+{
+    uint8_t *data = memory_alloc(slice->size);
+    struct bytes rest = bytes_of(data, slice->size);
+    struct bytes batch;
+    int64_t next = slice->first_offset;
+    size_t got;
+
+    ASSERT(file_read(slice->file, slice->position, data, slice->size, &got) == STATUS_OK);
+    ASSERT(got == slice->size);
+    while (batch_next(&rest, &batch) == STATUS_OK) {
+        struct batch_header header;
+
+        ASSERT(batch_header_read(batch, &header) == STATUS_OK);
+        ASSERT(header.base_offset >= next && header.last_offset_delta >= 0);
+        ASSERT(world->trusted || batch_crc_matches(batch));
+        next = batch_last_offset(&header) + 1;
+        ASSERT(next > offset);
+    }
+    ASSERT(rest.size == 0);
+    ASSERT(next == slice->next_offset);
+    memory_free(data);
+}
+
+static void check_contents(const struct world *world)
+{
+    const int64_t end = partition_log_written_end(world->log);
+    int64_t offset = partition_log_start_offset(world->log);
+
+    while (offset < end) {
+        struct log_slice slice;
+        const enum status status = partition_log_read(world->log, offset, end, 300, true, &slice);
+
+        if (world->trusted && status != STATUS_OK) {
+            ASSERT(status == STATUS_CORRUPT || status == STATUS_TRUNCATED);
+            return;
+        }
+        ASSERT(status == STATUS_OK);
+        if (slice.file == NULL) {
+            ASSERT(slice.size == 0);
+            return; /* nothing but a gap up to the end */
+        }
+        ASSERT(slice.next_offset > offset && slice.next_offset <= end);
+        check_slice(world, &slice, offset);
+        file_unref(slice.file);
+        offset = slice.next_offset;
+    }
+}
+
+static void each_producer(void *context, const struct producer_view *producer)
+{
+    (void)context;
+    ASSERT(producer->last_sequence >= -1);
+}
+
+static void each_aborted(void *context, int64_t producer_id, int64_t first_offset)
+{
+    (void)context;
+    (void)producer_id;
+    (void)first_offset;
+}
+
+static void check_answers(const struct world *world)
+{
+    struct partition_log *log = world->log;
+    const int64_t start = partition_log_start_offset(log);
+    const int64_t end = partition_log_end_offset(log);
+    struct log_slice slice;
+    int64_t offset;
+    int32_t epoch;
+
+    ASSERT(start >= 0 && start <= partition_log_durable_end(log));
+    ASSERT(partition_log_durable_end(log) <= partition_log_written_end(log));
+    ASSERT(partition_log_written_end(log) <= end);
+    ASSERT(partition_log_read(log, end, end, 100, true, &slice) == STATUS_OK && slice.file == NULL);
+    if (start > 0) {
+        ASSERT(partition_log_read(log, start - 1, end, 100, true, &slice) == STATUS_OUT_OF_RANGE);
+    }
+    for (int64_t time = 0; time < 10000; time += 2500) {
+        if (partition_log_find_time(log, time, end, &slice) == STATUS_OK) {
+            file_unref(slice.file);
+        }
+    }
+    if (partition_log_find_max_time(log, end, &slice) == STATUS_OK) {
+        file_unref(slice.file);
+    }
+    partition_log_epoch_end(log, partition_log_latest_epoch(log), &epoch, &offset);
+    ASSERT(epoch == partition_log_latest_epoch(log) && (epoch < 0 || offset == end));
+    (void)partition_log_epoch_of(log, start);
+    (void)partition_log_bytes_between(log, start, end);
+    partition_log_producers(log, each_producer, NULL);
+    ASSERT(partition_log_first_unstable(log, end) <= end);
+    (void)!partition_log_aborted(log, start, end, each_aborted, NULL);
+}
+
+/* A batch of `records` records, allocated. */
+static struct space make_batch(int32_t records, int64_t producer_id)
+{
+    struct batch_options options = batch_options_default();
+    struct batch_builder builder;
+    struct space batch;
+
+    options.producer_id = producer_id;
+    options.producer_epoch = (int16_t)(producer_id >= 0 ? INT16_MAX : -1);
+    options.base_sequence = producer_id >= 0 ? 0 : -1;
+    batch_builder_init(&builder, &options);
+    for (int32_t i = 0; i < records; i++) {
+        const struct record_draft draft = {.timestamp = 5000 + i, .value = bytes_of("value", 5)};
+
+        ASSERT(batch_builder_append(&builder, &draft) == STATUS_OK);
+    }
+    batch = batch_builder_finish(&builder);
+    batch.data = memory_copy(batch.data, batch.size);
+    batch_builder_deinit(&builder);
+    return batch;
+}
+
+static void append(struct world *world, int32_t records, int64_t producer_id)
+{
+    struct space batch = make_batch(records, producer_id);
+    const int64_t end = partition_log_end_offset(world->log);
+    const int32_t latest = partition_log_latest_epoch(world->log);
+    struct append_result result;
+    const enum append_verdict verdict =
+        partition_log_append(world->log, batch, latest >= 0 ? latest : 0, &result);
+
+    if (end > INT64_MAX - records) {
+        ASSERT(verdict == APPEND_FAILED); /* there are no more offsets */
+    } else if (producer_id < 0) {
+        ASSERT(verdict == APPEND_OK);
+    }
+    if (verdict == APPEND_OK) {
+        struct log_slice slice;
+
+        ASSERT(result.base_offset == end && result.last_offset == end + records - 1);
+        ASSERT(partition_log_flush(world->log) == STATUS_OK);
+        ASSERT(partition_log_written_end(world->log) == end + records);
+        ASSERT(partition_log_read(world->log, end, end + records, 1, true, &slice) == STATUS_OK);
+        ASSERT(slice.size == batch.size && slice.first_offset == end && slice.next_offset == end + records);
+        check_slice(world, &slice, end);
+        file_unref(slice.file);
+    }
+    memory_free(batch.data);
+}
+
+static void synced(struct log_sync *sync, enum status status)
+{
+    ASSERT(status == STATUS_OK);
+    sync->offset = -1;
+}
+
+static void sync_all(struct world *world)
+{
+    struct log_sync sync = {.offset = partition_log_end_offset(world->log), .done = synced};
+
+    partition_log_sync(world->log, &sync);
+    fuzz_loop_run(&world->loop);
+    ASSERT(sync.offset == -1);
+    ASSERT(partition_log_durable_end(world->log) == partition_log_end_offset(world->log));
+}
+
+/* Opens again; the log must be what it was. */
+static void reopen(struct world *world, bool clean)
+{
+    const int64_t start = partition_log_start_offset(world->log);
+    const int64_t end = partition_log_end_offset(world->log);
+
+    world_close(world, clean);
+    ASSERT(world_open(world) == STATUS_OK);
+    ASSERT(partition_log_start_offset(world->log) == start);
+    ASSERT(partition_log_end_offset(world->log) == end);
+    ASSERT(world->trusted || partition_log_cut_bytes(world->log) == 0);
+    check_contents(world);
+    check_answers(world);
+}
+
+static void live(struct world *world, uint8_t choice)
+{
+    int64_t middle;
+
+    check_contents(world);
+    check_answers(world);
+    append(world, 1, -1);
+    append(world, 3, 7);
+    sync_all(world);
+    reopen(world, (choice & 1) != 0);
+    append(world, 2, -1);
+    sync_all(world);
+    middle = partition_log_start_offset(world->log) +
+             (partition_log_end_offset(world->log) - partition_log_start_offset(world->log)) / 2;
+    if ((choice & 2) != 0) {
+        ASSERT(partition_log_delete_before(world->log, middle, partition_log_end_offset(world->log)) == STATUS_OK);
+        ASSERT(partition_log_start_offset(world->log) == middle);
+    } else {
+        ASSERT(partition_log_truncate(world->log, middle) == STATUS_OK);
+        ASSERT(partition_log_end_offset(world->log) <= middle);
+    }
+    fuzz_loop_wait(&world->loop, 10 * NS_PER_SECOND);
+    (void)partition_log_maintain(world->log, env_wall_ms(&world->loop.env), partition_log_end_offset(world->log));
+    check_contents(world);
+    check_answers(world);
+    reopen(world, (choice & 4) != 0);
+    world_close(world, true);
+}
+
+static void world_init(struct world *world, unsigned flags)
+{
+    fuzz_loop_init(&world->loop, NULL);
+    world->options = (struct partition_log_options){
+        .directory = DIRECTORY,
+        .topic = STRING("events"),
+        .topic_id = {{1, 2, 3}},
+        .partition = 3,
+        .clean = (flags & FLAG_CLEAN) != 0,
+        .now_ms = env_wall_ms(&world->loop.env),
+        .config = {.durability = DURABILITY_FSYNC,
+                   .segment_bytes = (flags & FLAG_SMALL_SEGMENTS) != 0 ? 200 : 1U << 20,
+                   .segment_ms = INT64_C(604800000),
+                   .segment_index_bytes = 1 << 20,
+                   .index_interval_bytes = 100,
+                   .retention_ms = -1,
+                   .retention_bytes = -1,
+                   .file_delete_delay_ms = 1000,
+                   .flush_messages = INT64_MAX,
+                   .flush_ms = INT64_MAX,
+                   .delete_old = (flags & FLAG_COMPACT) == 0,
+                   .compact = (flags & FLAG_COMPACT) != 0,
+                   .producer_expiry_ms = 86400000}};
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct bytes input = bytes_of(data, size);
+    const uint8_t flags = fuzz_byte(&input);
+    struct world world = {0};
+    enum status status;
+
+    world_init(&world, flags);
+    world.options.recovery_point = fuzz_byte(&input);
+    world.options.log_start_offset = fuzz_byte(&input);
+    world.trusted = world.options.clean || world.options.recovery_point > 0;
+    ASSERT(disk_make_directories(&world.loop.memory.disk, DIRECTORY) == STATUS_OK);
+    while (input.size > 0) {
+        add_file(&world, &input, flags);
+    }
+    status = world_open(&world);
+    if (status == STATUS_OK) {
+        live(&world, (uint8_t)(flags >> 5));
+    } else {
+        ASSERT(status == STATUS_EXISTS || status == STATUS_CORRUPT);
+    }
+    fuzz_loop_deinit(&world.loop);
+    return 0;
+}

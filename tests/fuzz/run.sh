@@ -1,0 +1,85 @@
+#!/bin/sh
+# Builds the fuzzers, runs each on its corpus, its regressions and fresh seeds, then on inputs of its own making.
+#
+#   tests/fuzz/run.sh [SECONDS [TARGET...]]     SECONDS for each target (default 5), all targets or the named ones
+#
+# Prints a line for each target and ends with `N passed, N failed`. What broke is kept in build/fuzz/artifacts; fixed, it
+# belongs into tests/fuzz/regressions/TARGET/. MILLRACE_FUZZ_KEEP=1 keeps what was learned in build/fuzz/learned for the
+# next run. MILLRACE_FUZZ_JOBS: compilers and fuzzers at once (default: cores).
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+
+seconds=${1:-5}
+[ $# -eq 0 ] || shift
+build=build/fuzz
+jobs=${MILLRACE_FUZZ_JOBS:-$(nproc)}
+out=$build/run
+mkdir -p "$out" "$build/artifacts" || exit 1
+
+if ! { cmake --preset fuzz && nice ninja -C "$build" -j "$jobs" fuzzers; } >"$out/build.log" 2>&1; then
+    tail -n 30 "$out/build.log"
+    echo "0 passed, 1 failed"
+    exit 1
+fi
+rm -rf "$build/seeds"
+mkdir -p "$build/seeds"
+if ! { python3 -B tests/fuzz/seeds.py "$build/seeds" && "$build/bin/fuzz_seeds" "$build/seeds"; }; then
+    echo "0 passed, 1 failed"
+    exit 1
+fi
+
+# One target, in the background: its result in $out/TARGET.code, its log in $out/TARGET.log.
+run_target() {
+    target=$1
+    learned=$build/learned/$target
+    [ "${MILLRACE_FUZZ_KEEP:-0}" = 1 ] || rm -rf "$learned"
+    mkdir -p "$learned"
+    inputs=
+    for folder in "tests/fuzz/corpus/$target" "tests/fuzz/regressions/$target" "$build/seeds/$target"; do
+        [ ! -d "$folder" ] || inputs="$inputs $folder"
+    done
+    # shellcheck disable=SC2086
+    timeout -k 10 $((seconds + 120)) "$build/bin/fuzz_$target" -max_total_time="$seconds" -rss_limit_mb=2048 \
+        -timeout=10 -max_len=8192 -print_final_stats=1 -artifact_prefix="$build/artifacts/$target-" "$learned" $inputs \
+        >"$out/$target.log" 2>&1 </dev/null
+    echo $? >"$out/$target.code"
+}
+
+targets=$*
+[ -n "$targets" ] || targets=$(ls tests/fuzz/fuzz_*.c | sed 's|.*/fuzz_||; s|\.c$||')
+passed=0
+failed=0
+
+# The line of a finished target.
+tell() {
+    target=$1
+    runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$out/$target.log")
+    covered=$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$out/$target.log" | tail -n 1)
+    if [ "$(cat "$out/$target.code")" = 0 ]; then
+        passed=$((passed + 1))
+        printf '%-20s ok      %10s runs, %6s edges\n' "$target" "${runs:-?}" "${covered:-?}"
+    else
+        failed=$((failed + 1))
+        printf '%-20s FAILED  see %s\n' "$target" "$out/$target.log"
+        grep -E 'ERROR|fatal:|runtime error|SUMMARY|Test unit' "$out/$target.log" | head -n 8
+    fi
+}
+
+running=
+count=0
+for target in $targets; do
+    run_target "$target" &
+    running="$running $target"
+    count=$((count + 1))
+    if [ "$count" -ge "$jobs" ]; then
+        wait
+        for done in $running; do tell "$done"; done
+        running=
+        count=0
+    fi
+done
+wait
+for done in $running; do tell "$done"; done
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -1,0 +1,142 @@
+/* Seeds of partition directories: logs that were written, stopped or not, as fuzz_log_open reads them. */
+#include "common/batch/batch_builder.h"
+#include "common/batch/control_record.h"
+#include "storage-node/log/file_cache.h"
+#include "storage-node/log/partition_log.h"
+#include "storage-node/log/segment_name.h"
+#include "tests/fuzz/loop.h"
+#include "tests/fuzz/seeds.h"
+
+#include "common/base/assert.h"
+
+#include <stdio.h>
+
+#define DIRECTORY "/data/events-3"
+
+struct dump {
+    struct fuzz_loop *loop;
+    struct buffer *out;
+};
+
+static void dump_file(void *context, const char *name, enum disk_kind kind)
+{
+    struct dump *dump = context;
+    enum segment_part part;
+    int64_t offset;
+    char path[DISK_PATH_MAX];
+    struct buffer *contents;
+
+    ASSERT(kind == DISK_FILE);
+    snprintf(path, sizeof(path), "%s/%s", DIRECTORY, name);
+    contents = memory_disk_contents(&dump->loop->memory, path);
+    if (segment_name_parse(name, &offset, &part)) {
+        ASSERT(offset < 250);
+        seed_byte(dump->out, (unsigned)part);
+        seed_byte(dump->out, (unsigned)offset);
+    } else {
+        seed_byte(dump->out, strcmp(name, "partition.metadata") == 0 ? SEGMENT_PART_COUNT + 1 : SEGMENT_PART_COUNT);
+        seed_byte(dump->out, 0);
+    }
+    seed_u16(dump->out, contents->size);
+    buffer_append(dump->out, contents->data, contents->size);
+}
+
+static void no_failure(void *context, enum status status)
+{
+    (void)context;
+    (void)status;
+    UNREACHABLE();
+}
+
+static void append(struct partition_log *log, struct space batch, int32_t epoch)
+{
+    struct append_result result;
+
+    ASSERT(partition_log_append(log, batch, epoch, &result) == APPEND_OK);
+    ASSERT(partition_log_flush(log) == STATUS_OK);
+}
+
+static void append_records(struct partition_log *log, int i, bool transactional)
+{
+    struct batch_options options = batch_options_default();
+    const struct record_draft draft = {.timestamp = 1000 + i * 500, .value = bytes_of("value", 5)};
+    struct batch_builder builder;
+
+    options.producer_id = i % 3 == 0 && !transactional ? PRODUCER_ID_NONE : i % 3;
+    options.producer_epoch = (int16_t)(options.producer_id >= 0 ? 1 : -1);
+    options.base_sequence = options.producer_id >= 0 ? i / 3 * 2 : -1;
+    options.transactional = transactional;
+    batch_builder_init(&builder, &options);
+    ASSERT(batch_builder_append(&builder, &draft) == STATUS_OK);
+    ASSERT(batch_builder_append(&builder, &draft) == STATUS_OK);
+    append(log, batch_builder_finish(&builder), i / 4);
+    batch_builder_deinit(&builder);
+}
+
+static void append_marker(struct partition_log *log, int64_t producer_id, bool commit)
+{
+    const struct transaction_marker marker = {
+        .commit = commit, .producer_id = producer_id, .producer_epoch = 1, .coordinator_epoch = 1, .timestamp = 9000};
+    uint8_t batch[TRANSACTION_MARKER_SIZE];
+
+    transaction_marker_write(&marker, batch);
+    append(log, (struct space){batch, sizeof(batch)}, 9);
+}
+
+static void log_seed(const char *name, uint32_t segment_bytes, bool transactional, bool clean)
+{
+    const struct partition_log_options options = {.directory = DIRECTORY,
+                                                  .topic = STRING("events"),
+                                                  .topic_id = {{1, 2, 3}},
+                                                  .partition = 3,
+                                                  .config = {.segment_bytes = segment_bytes,
+                                                             .segment_ms = 1000000,
+                                                             .segment_index_bytes = 1 << 20,
+                                                             .index_interval_bytes = 100,
+                                                             .retention_ms = -1,
+                                                             .retention_bytes = -1,
+                                                             .producer_expiry_ms = 86400000}};
+    struct fuzz_loop loop;
+    struct file_cache *cache;
+    struct partition_log *log;
+    struct buffer out;
+
+    fuzz_loop_init(&loop, NULL);
+    cache = file_cache_create(&loop.memory.disk, 8);
+    ASSERT(partition_log_open(&loop.memory.disk, &options, &log) == STATUS_OK);
+    partition_log_attach(log, &loop.env, cache, no_failure, NULL);
+    for (int i = 0; i < 10; i++) {
+        append_records(log, i, transactional);
+        fuzz_loop_run(&loop);
+    }
+    if (transactional) {
+        append_marker(log, 1, false);
+        append_marker(log, 2, true);
+    }
+    fuzz_loop_run(&loop);
+    if (clean) {
+        ASSERT(partition_log_shutdown(log) == STATUS_OK);
+    }
+    buffer_init(&out);
+    seed_byte(&out, (clean ? 1 : 0) | 6);
+    seed_byte(&out, 0);
+    seed_byte(&out, 0);
+    ASSERT(disk_list(&loop.memory.disk, DIRECTORY, dump_file, &(struct dump){&loop, &out}) == STATUS_OK);
+    seed_write("log_open", name, buffer_bytes(&out));
+    buffer_deinit(&out);
+    partition_log_close(log);
+    fuzz_loop_run(&loop);
+    file_cache_destroy(cache);
+    fuzz_loop_deinit(&loop);
+}
+
+void seeds_of_logs(void)
+{
+    log_seed("one-segment", 1 << 20, false, true);
+    log_seed("one-segment-crashed", 1 << 20, false, false);
+    log_seed("segments", 300, false, true);
+    log_seed("segments-crashed", 300, false, false);
+    log_seed("transactions", 1 << 20, true, true);
+    log_seed("transactions-segments", 300, true, true);
+    log_seed("transactions-crashed", 500, true, false);
+}
