@@ -22,6 +22,9 @@ static void epoch_one(struct shard *shard, const struct offset_for_leader_epoch_
         answer->end_offset = partition_log_end_offset(partition->log);
         return;
     }
+    if (wanted->leader_epoch > partition->leader_epoch) {
+        return; /* an epoch that we do not know of has no end */
+    }
     partition_log_epoch_end(partition->log, wanted->leader_epoch, &answer->leader_epoch, &answer->end_offset);
 }
 
