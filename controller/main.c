@@ -134,6 +134,7 @@ int main(int count, char **texts)
     if (!arguments_parse(&arguments, count, texts)) {
         return complain(ARGUMENTS_USAGE, EXIT_USAGE);
     }
+    quorum_use_memory();
     program.workers = runtime_workers_create(NULL);
     program.loop = runtime_loop_create(&(struct runtime_options){.workers = program.workers});
     if (program.loop == NULL) {

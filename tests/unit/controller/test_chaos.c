@@ -506,5 +506,6 @@ int main(void)
         cmocka_unit_test(controllers_keep_their_promises_under_faults),
     };
 
+    quorum_use_memory();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

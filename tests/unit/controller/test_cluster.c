@@ -44,13 +44,16 @@ static const struct image *image_of(const struct fixture *fixture, int index)
 static void a_write_to_a_follower_is_passed_on(void **state)
 {
     struct fixture *fixture = *state;
+    struct client node;
     struct client client;
     int64_t epoch;
 
+    client_open(&node, fixture->cluster, fixture->active);
     client_open(&client, fixture->cluster, fixture->follower);
-    epoch = register_broker(&client, 1);
-    assert_false(heartbeat(&client, 1, epoch, epoch));
+    epoch = register_broker(&node, 1);
+    assert_false(heartbeat(&node, 1, epoch, epoch));
     assert_int_equal(create_topic(&client, "hello", 2), ERROR_NONE);
+    client_close(&node);
     assert_non_null(image_topic_by_name(image_of(fixture, fixture->active), STRING("hello")));
     client_close(&client);
 }
@@ -143,11 +146,27 @@ static void a_follower_follows_to_the_next_active_controller(void **state)
     struct client client;
 
     client_open(&client, fixture->cluster, fixture->follower);
-    register_broker(&client, 1);
+    /* That there are no nodes is what only the active controller may say. */
+    assert_int_equal(create_topic(&client, "one", 1), ERROR_INVALID_REPLICATION_FACTOR);
     cluster_stop(fixture->cluster, fixture->active);
     cluster_active(fixture->cluster);
     cluster_run_for(fixture->cluster, 100 * NS_PER_MS);
-    register_broker(&client, 2);
+    assert_int_equal(create_topic(&client, "one", 1), ERROR_INVALID_REPLICATION_FACTOR);
+    client_close(&client);
+}
+
+static void a_node_has_to_find_the_active_controller_itself(void **state)
+{
+    struct fixture *fixture = *state;
+    struct broker_heartbeat_request request;
+    struct client client;
+
+    client_open(&client, fixture->cluster, fixture->follower);
+    broker_heartbeat_request_init(&request);
+    request.broker_id = 1;
+    assert_int_equal(((const struct broker_heartbeat_response *)client_call(&client, API_BROKER_HEARTBEAT, 1, &request))
+                         ->error_code,
+                     ERROR_NOT_CONTROLLER);
     client_close(&client);
 }
 
@@ -216,6 +235,7 @@ int main(void)
         TEST(the_quorum_is_described_by_any_controller),
         TEST(another_controller_goes_on_when_the_active_one_stops),
         TEST(a_follower_follows_to_the_next_active_controller),
+        TEST(a_node_has_to_find_the_active_controller_itself),
         TEST(the_next_active_controller_gives_nodes_a_whole_session),
         TEST(without_a_majority_nothing_is_promised),
         TEST(what_a_controller_passed_on_is_not_passed_on_again),
