@@ -172,7 +172,7 @@ static enum status directory_check_identity(struct directories *directories, str
         return STATUS_INVALID;
     }
     for (size_t i = 0; &directories->items[i] != directory; i++) {
-        if (uuid_equal(directories->items[i].id, meta->directory_id)) {
+        if (!uuid_is_zero(meta->directory_id) && uuid_equal(directories->items[i].id, meta->directory_id)) {
             directories_say(problem,
                             "%s and %s have the same directory.id: one is a copy of the other, take it out of log.dirs",
                             directories->items[i].path, directory->path);
@@ -220,13 +220,16 @@ static enum status directory_open(struct directories *directories, uint16_t inde
     if (status == STATUS_OK) {
         status = directory_check_identity(directories, directory, &meta, options->cluster_id, problem);
     } else if (status == STATUS_NOT_FOUND) {
-        directory->id = uuid_random(options->random, options->random_context);
         status = STATUS_OK;
     } else {
         directories_say(problem, "%s/meta.properties cannot be used: %s", directory->path, status_text(status));
     }
     if (status != STATUS_OK) {
         return status;
+    }
+    if (uuid_is_zero(directory->id)) {
+        /* New, or from a Kafka that gave its directories no ids. */
+        directory->id = uuid_random(options->random, options->random_context);
     }
     directory->clean =
         log_directory_clean_read(directories->disk, directory->path, &directory->clean_epoch) == STATUS_OK;
