@@ -43,6 +43,24 @@ static void rpc_list_features(struct rpc_request *request, const struct rpc_feat
     }
 }
 
+/* KIP-511: letters and digits, with '-' and '.' between them. */
+static bool rpc_software_text_valid(struct string text)
+{
+    if (text.size == 0) {
+        return false;
+    }
+    for (size_t i = 0; i < text.size; i++) {
+        const char c = text.data[i];
+        const bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        const bool inside = i > 0 && i + 1 < text.size;
+
+        if (!word && !(inside && (c == '-' || c == '.'))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void rpc_answer_api_versions(struct rpc_request *request, const struct rpc_route *routes, size_t route_count,
                              const struct rpc_feature *features, size_t feature_count, int64_t epoch,
                              struct string cluster_id, int32_t node_id)
@@ -51,6 +69,11 @@ void rpc_answer_api_versions(struct rpc_request *request, const struct rpc_route
     struct api_versions_response *response = request->response;
 
     response->error_code = request->version_unknown ? ERROR_UNSUPPORTED_VERSION : ERROR_NONE;
+    if (request->version >= 3 && (!rpc_software_text_valid(body->client_software_name) ||
+                                  !rpc_software_text_valid(body->client_software_version))) {
+        response->error_code = ERROR_INVALID_REQUEST;
+        return;
+    }
     if ((body->cluster_id.data != NULL && !string_equal(body->cluster_id, cluster_id)) ||
         (body->node_id >= 0 && body->node_id != node_id)) {
         response->error_code = ERROR_REBOOTSTRAP_REQUIRED;
