@@ -5,6 +5,8 @@ import java.io.PrintStream;
 import java.lang.reflect.InvocationTargetException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.locks.LockSupport;
 import org.apache.kafka.common.utils.Exit;
 
 /**
@@ -13,69 +15,64 @@ import org.apache.kafka.common.utils.Exit;
  * printed.
  */
 public final class ToolRunner {
-    /** Thrown where a tool would end the process. */
-    private static final class Ended extends RuntimeException {
-        private static final long serialVersionUID = 1;
-        private final int code;
+    private static volatile CompletableFuture<Integer> ended = new CompletableFuture<>();
 
-        Ended(int code) {
-            super("exit " + code, null, false, false);
-            this.code = code;
+    /** Where a tool would end the process: its thread stays here for ever, for some catch all that could be thrown. */
+    private static void end(int code, String message) {
+        if (message != null) {
+            System.err.println(message);
+        }
+        ended.complete(code);
+        while (true) {
+            LockSupport.park();
         }
     }
 
-    private static int run(String[] words) throws ReflectiveOperationException {
+    private static void run(String[] words) {
         try {
             Class.forName(words[0]).getMethod("main", String[].class)
                 .invoke(null, (Object) Arrays.copyOfRange(words, 1, words.length));
-            return 0;
+            ended.complete(0);
         } catch (InvocationTargetException error) {
-            for (Throwable cause = error; cause != null; cause = cause.getCause()) {
-                if (cause instanceof Ended ended) {
-                    return ended.code;
-                }
-            }
             error.getCause().printStackTrace();
-            return 1;
-        }
-    }
-
-    public static void main(String[] arguments) throws Exception {
-        PrintStream answers = System.out;
-        Exit.Procedure end = (code, message) -> {
-            if (message != null) {
-                System.err.println(message);
-            }
-            throw new Ended(code);
-        };
-        Exit.setExitProcedure(end);
-        Exit.setHaltProcedure(end);
-        BufferedReader reader = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
-        for (String line = reader.readLine(); line != null; line = reader.readLine()) {
-            ByteArrayOutputStream output = new ByteArrayOutputStream();
-            PrintStream capture = new PrintStream(output, true, StandardCharsets.UTF_8);
-            System.setOut(capture);
-            System.setErr(capture);
-            int code = scalaConsole(line.split("\t", -1), capture);
-            capture.flush();
-            answers.println(code + " " + output.size());
-            output.writeTo(answers);
-            answers.flush();
+            ended.complete(1);
+        } catch (ReflectiveOperationException error) {
+            error.printStackTrace();
+            ended.complete(1);
         }
     }
 
     /** Tools written in Scala print by way of Console, which remembers the first System.out. */
-    private static int scalaConsole(String[] words, PrintStream capture) throws ReflectiveOperationException {
-        int[] code = {1};
+    private static void runWithConsole(String[] words, PrintStream capture) {
         scala.Console.withOut(capture, () -> scala.Console.withErr(capture, () -> {
-            try {
-                code[0] = run(words);
-            } catch (ReflectiveOperationException error) {
-                error.printStackTrace();
-            }
+            run(words);
             return null;
         }));
-        return code[0];
+    }
+
+    public static void main(String[] arguments) throws Exception {
+        PrintStream answers = System.out;
+        Exit.setExitProcedure(ToolRunner::end);
+        Exit.setHaltProcedure(ToolRunner::end);
+        BufferedReader reader = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+        for (String line = reader.readLine(); line != null; line = reader.readLine()) {
+            ByteArrayOutputStream output = new ByteArrayOutputStream();
+            PrintStream capture = new PrintStream(output, true, StandardCharsets.UTF_8);
+            String[] words = line.split("\t", -1);
+            System.setOut(capture);
+            System.setErr(capture);
+            ended = new CompletableFuture<>();
+            Thread thread = new Thread(() -> runWithConsole(words, capture), words[0]);
+            thread.setDaemon(true);
+            thread.start();
+            int code = ended.get();
+            capture.flush();
+            byte[] printed = output.toByteArray();
+            answers.println(code + " " + printed.length);
+            answers.write(printed);
+            answers.flush();
+        }
+        System.exit(0);
     }
 
     private ToolRunner() {
