@@ -53,7 +53,17 @@ void producer_snapshot_encode(const struct producer_state *state, struct buffer 
               crc32c(out->data + start + COUNT_AT, out->size - start - COUNT_AT));
 }
 
-enum status producer_snapshot_decode(struct bytes contents, int64_t now_ms, struct producer_state *state)
+/* False for what no log in front of `offset` could have told. */
+static bool snapshot_entry_possible(const struct producer *producer, const struct producer_batch *batch, int64_t offset)
+{
+    return producer->id >= 0 && producer->epoch >= PRODUCER_EPOCH_NONE && batch->last_offset >= OFFSET_NONE &&
+           batch->last_offset < offset && batch->offset_delta >= 0 &&
+           (batch->last_sequence < 0 || batch->offset_delta <= batch->last_offset) &&
+           producer->txn_first_offset >= OFFSET_NONE && producer->txn_first_offset < offset;
+}
+
+enum status producer_snapshot_decode(struct bytes contents, int64_t offset, int64_t now_ms,
+                                     struct producer_state *state)
 {
     int32_t count;
 
@@ -78,7 +88,11 @@ enum status producer_snapshot_decode(struct bytes contents, int64_t now_ms, stru
                                              .offset_delta = load_i32(at + 22),
                                              .timestamp = producer.last_timestamp};
 
-        if (batch.last_sequence >= 0 && batch.offset_delta >= 0) {
+        if (!snapshot_entry_possible(&producer, &batch, offset)) {
+            producer_state_clear(state);
+            return STATUS_CORRUPT;
+        }
+        if (batch.last_sequence >= 0) {
             producer.batches[0] = batch;
             producer.batch_count = 1;
         }

@@ -27,7 +27,9 @@
 
 /* Appends the file's contents to `out`. */
 void producer_snapshot_encode(const struct producer_state *state, struct buffer *out);
-/* Fills the empty `state`; producers count as seen at `now_ms`. CORRUPT: it stays empty. */
-MUST_USE enum status producer_snapshot_decode(struct bytes contents, int64_t now_ms, struct producer_state *state);
+/* Fills the empty `state`, which is that in front of `offset`; producers count as seen at `now_ms`. CORRUPT: it stays
+ * empty. */
+MUST_USE enum status producer_snapshot_decode(struct bytes contents, int64_t offset, int64_t now_ms,
+                                              struct producer_state *state);
 
 #endif

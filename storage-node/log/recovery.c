@@ -469,7 +469,7 @@ static enum status log_read_snapshot(struct partition_log *log, int64_t offset, 
     segment_path(&log->files, offset, SEGMENT_SNAPSHOT, "", path);
     status = disk_read_file(log->files.disk, path, PRODUCER_SNAPSHOT_SIZE_MAX, &contents, &size);
     if (status == STATUS_OK) {
-        status = producer_snapshot_decode(bytes_of(contents, size), now_ms, &log->producers);
+        status = producer_snapshot_decode(bytes_of(contents, size), offset, now_ms, &log->producers);
         memory_free(contents);
     }
     return status;

@@ -241,11 +241,14 @@ static void every_damaged_byte_of_a_snapshot_is_noticed(void **state)
     producer_state_clear(&producers);
     for (size_t i = 0; i < contents.size; i++) {
         contents.data[i] ^= 0x10;
-        assert_int_equal(producer_snapshot_decode(buffer_bytes(&contents), 0, &producers), STATUS_CORRUPT);
+        assert_int_equal(producer_snapshot_decode(buffer_bytes(&contents), 12, 0, &producers), STATUS_CORRUPT);
         contents.data[i] ^= 0x10;
-        assert_int_equal(producer_snapshot_decode(bytes_of(contents.data, i), 0, &producers), STATUS_CORRUPT);
+        assert_int_equal(producer_snapshot_decode(bytes_of(contents.data, i), 12, 0, &producers), STATUS_CORRUPT);
     }
-    assert_int_equal(producer_snapshot_decode(buffer_bytes(&contents), 0, &producers), STATUS_OK);
+    /* One that tells of offsets which it cannot know is refused as a whole. */
+    assert_int_equal(producer_snapshot_decode(buffer_bytes(&contents), 11, 0, &producers), STATUS_CORRUPT);
+    assert_int_equal(producers.producers.count, 0);
+    assert_int_equal(producer_snapshot_decode(buffer_bytes(&contents), 12, 0, &producers), STATUS_OK);
     assert_int_equal(producers.producers.count, 2);
     producer_state_deinit(&producers);
     buffer_deinit(&contents);
