@@ -8,7 +8,6 @@
 
 #include <stdio.h>
 
-#define CORE_INFLIGHT_ENTRIES 1024
 #define CORE_INSTALL_TIMEOUT_MS 10000
 /* An entry costs more than its bytes. */
 #define CORE_ENTRY_OVERHEAD 64
@@ -52,7 +51,7 @@ void core_init(struct core *core, const struct core_options *options)
     raft_set_heartbeat_timeout(&core->raft, options->heartbeat_ms);
     raft_set_install_snapshot_timeout(&core->raft, CORE_INSTALL_TIMEOUT_MS);
     raft_set_pre_vote(&core->raft, true);
-    raft_set_max_inflight_entries(&core->raft, CORE_INFLIGHT_ENTRIES);
+    raft_set_max_inflight_entries(&core->raft, options->inflight_entries_max);
 }
 
 static void core_effect_deinit(struct core_effect *effect)
@@ -479,7 +478,7 @@ void core_receive(struct core *core, uint64_t now_ms, struct edge_message *messa
         core_adopt_term(core, message);
         break;
     case EDGE_BROKEN:
-        core_fail(core, "a snapshot of the leader contradicts a committed entry");
+        core_fail(core, "the leader contradicts a committed entry");
         return;
     case EDGE_DELIVER:
     case EDGE_HOLD:

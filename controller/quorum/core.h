@@ -31,6 +31,7 @@ struct core_options {
     uint32_t heartbeat_ms;
     uint32_t seed;
     size_t inflight_bytes_max;
+    uint32_t inflight_entries_max;
     struct edge_limits limits;
     struct edge_rules rules;
 };

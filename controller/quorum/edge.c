@@ -5,22 +5,24 @@
 
 /* Q1. The leader of a term >= ours has everything that we know to be committed, so entries up to our commit index carry no
  * news. Without this the library moves its commit index backwards, and probes compacted prefixes one by one. */
-static void edge_normalise_append(const struct edge_view *view, struct edge_append *append)
+static enum edge_verdict edge_normalise_append(const struct edge_view *view, struct edge_append *append)
 {
     uint64_t known;
 
     if (append->previous_index >= view->commit_index) {
-        return;
+        return EDGE_DELIVER;
     }
     if (append->previous_index + append->count < view->commit_index) {
         append->commit_index = view->commit_index;
     }
     if (view->installing || view->commit_term == 0) {
-        return;
+        return EDGE_DELIVER;
     }
     known = view->commit_index - append->previous_index;
     if (known > append->count) {
         known = append->count;
+    } else if (append->entries[known - 1].term != view->commit_term) {
+        return EDGE_BROKEN;
     }
     append->count -= (uint32_t)known;
     for (uint32_t i = 0; i < append->count; i++) {
@@ -28,6 +30,7 @@ static void edge_normalise_append(const struct edge_view *view, struct edge_appe
     }
     append->previous_index = view->commit_index;
     append->previous_term = view->commit_term;
+    return EDGE_DELIVER;
 }
 
 static enum edge_verdict edge_judge_request(const struct edge_rules *rules, const struct edge_view *view,
@@ -42,10 +45,7 @@ static enum edge_verdict edge_judge_request(const struct edge_rules *rules, cons
         return EDGE_DROP;
     }
     if (message->kind == EDGE_APPEND) {
-        if (rules->q1_normalise_append) {
-            edge_normalise_append(view, &message->append);
-        }
-        return EDGE_DELIVER;
+        return rules->q1_normalise_append ? edge_normalise_append(view, &message->append) : EDGE_DELIVER;
     }
     ASSERT(message->kind == EDGE_SNAPSHOT_CHUNK);
     if (rules->q7_drop_votes && view->installing) {

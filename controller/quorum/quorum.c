@@ -82,6 +82,7 @@ void quorum_options_init(struct quorum_options *options)
         .entry_bytes_max = (size_t)8 * 1024 * 1024,
         .snapshot_bytes_max = (size_t)1024 * 1024 * 1024,
         .inflight_bytes_max = (size_t)32 * 1024 * 1024,
+        .inflight_entries_max = 1024,
         .rules = EDGE_RULES_ALL,
     };
 }
@@ -636,6 +637,7 @@ static void quorum_core_init(struct quorum *quorum)
         .heartbeat_ms = options->heartbeat_ms,
         .seed = (uint32_t)env_random(quorum->env),
         .inflight_bytes_max = options->inflight_bytes_max,
+        .inflight_entries_max = options->inflight_entries_max,
         .limits = {options->entry_bytes_max, options->snapshot_bytes_max},
         .rules = options->rules,
     };

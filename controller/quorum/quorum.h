@@ -69,6 +69,7 @@ struct quorum_options {
     size_t entry_bytes_max;      /* larger proposals are refused, larger entries from peers are protocol errors */
     size_t snapshot_bytes_max;   /* larger snapshots from peers are refused */
     size_t inflight_bytes_max;   /* proposals that are not applied yet, all together */
+    uint32_t inflight_entries_max; /* sent to one voter and not acknowledged yet */
     struct edge_rules rules;
 };
 

@@ -96,6 +96,7 @@ void bench_init(struct bench *bench, int32_t id, struct edge_rules rules, uint64
         .heartbeat_ms = 100,
         .seed = (uint32_t)id + 1,
         .inflight_bytes_max = 1024 * 1024,
+        .inflight_entries_max = 1024,
         .limits = bench_limits,
         .rules = rules,
     };

@@ -516,14 +516,14 @@ static void node_snapshot(void *context, struct buffer *into)
 {
     struct world_node *node = context;
     uint8_t state[24];
-    uint8_t filler[3000];
+    const size_t size = node->world->snapshot_filler;
 
     store_u64(state, node->applied_index);
     store_u64(state + 8, node->hash);
     store_u64(state + 16, node->entries);
-    memset(filler, 0xa5, sizeof(filler));
     buffer_append(into, state, sizeof(state));
-    buffer_append(into, filler, sizeof(filler));
+    memset(buffer_reserve(into, size), 0xa5, size);
+    into->size += size;
 }
 
 static void node_role(void *context, bool leader, uint64_t term, int32_t leader_id)
@@ -670,7 +670,7 @@ void world_barrier(struct world *world, int index)
 
 void world_init(struct world *world, uint64_t seed, int nodes)
 {
-    *world = (struct world){.node_count = nodes, .now_ns = NS_PER_SECOND};
+    *world = (struct world){.node_count = nodes, .now_ns = NS_PER_SECOND, .snapshot_filler = 3000};
     prng_init(&world->prng, seed);
     heap_init(&world->events);
     quorum_options_init(&world->options);
@@ -679,6 +679,7 @@ void world_init(struct world *world, uint64_t seed, int nodes)
     world->options.snapshot_bytes = 100 * 1024;
     world->options.election_timeout_ms = 300;
     world->options.heartbeat_ms = 30;
+    world->options.inflight_entries_max = 1 + (uint32_t)prng_below(&world->prng, 40);
     world->options.cluster_id.data[0] = 1;
     world->options.voter_count = nodes;
     for (int i = 0; i < nodes; i++) {
@@ -827,6 +828,15 @@ void world_run(struct world *world, uint64_t duration_ns)
     world->now_ns = end_ns > world->now_ns ? end_ns : world->now_ns;
 }
 
+void world_break(struct world *world, int from, int to)
+{
+    for (struct world_connection *at = world->connections; at != NULL; at = at->next) {
+        if (at->from == from && at->to == to) {
+            connection_shut(at);
+        }
+    }
+}
+
 static void world_fault(struct world *world)
 {
     struct prng *prng = &world->prng;
@@ -851,13 +861,15 @@ static void world_fault(struct world *world)
         world->cut[index][prng_below(prng, (uint64_t)world->node_count)] ^= true;
     } else if (kind == 5 && world->faults.cut) {
         memset(world->cut, 0, sizeof(world->cut));
-    } else if (kind == 6 && world->faults.cut) {
-        for (struct world_connection *at = world->connections; at != NULL; at = at->next) {
-            if (at->from == index) {
-                connection_shut(at);
-                break;
+    } else if (kind == 7 && world->faults.crash && prng_below(prng, 3) == 0) {
+        /* The power goes everywhere. */
+        for (int i = 0; i < world->node_count; i++) {
+            if (world->nodes[i].quorum != NULL) {
+                world_crash(world, i, prng_below(prng, 2) == 0 ? MEMORY_CRASH_LOSES : MEMORY_CRASH_TEARS);
             }
         }
+    } else if (kind == 6 && world->faults.cut) {
+        world_break(world, index, (int)prng_below(prng, (uint64_t)world->node_count));
     }
 }
 

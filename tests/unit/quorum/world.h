@@ -62,6 +62,7 @@ struct world {
     bool cut[WORLD_NODES_MAX][WORLD_NODES_MAX]; /* from, to */
     struct world_connection *connections;
 
+    size_t snapshot_filler;  /* bytes that make snapshots larger than they had to be */
     uint64_t *history;       /* hash of the state after each index; 0: not applied by anyone yet */
     size_t history_capacity;
     int32_t *leaders;        /* by term; id + 1 */
@@ -87,6 +88,8 @@ void world_crash(struct world *world, int node, enum memory_crash how);
 void world_run(struct world *world, uint64_t duration_ns);
 /* Runs with faults and a workload for a time. */
 void world_shake(struct world *world, uint64_t duration_ns);
+/* Breaks the connection from one node to another, if there is one. */
+void world_break(struct world *world, int from, int to);
 /* Ends all faults and starts what is down. */
 void world_heal(struct world *world);
 /* Proposes a new entry of about `size` bytes at `node`; its outcome is checked when it comes. */
