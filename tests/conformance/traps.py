@@ -9,7 +9,7 @@ import trap_topics
 
 def run(suite):
     suite.cluster.start()
-    only = os.environ.get('CONFORMANCE_TRAPS', '').split()
+    only = os.environ.get("CONFORMANCE_TRAPS", "").split()
     for module in (trap_protocol, trap_topics, trap_produce, trap_fetch):
         for test in module.TESTS:
             if not only or test.__name__ in only:

@@ -105,7 +105,7 @@ def main():
             text = subprocess.run(['kcat', '-V'], capture_output=True, text=True, check=True).stdout
             print('kcat', text.split('\n')[3].split()[1], 'librdkafka', text.split('librdkafka ')[1].split()[0])
         else:
-            print(MILLRACE)
+            print(subprocess.run([MILLRACE, 'version'], capture_output=True, text=True, check=True).stdout.split('\n')[0])
         return
     bootstrap, *rest = sys.argv[3:]
     if command == 'produce':
