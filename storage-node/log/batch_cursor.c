@@ -5,6 +5,7 @@
 #include "common/base/assert.h"
 #include "common/base/crc32c.h"
 #include "common/env/disk.h"
+#include "storage-node/log/partition_log.h"
 
 /* What the checksum covers starts behind base offset, length, leader epoch, magic and the checksum itself. */
 #define CRC_START 21
@@ -61,7 +62,7 @@ enum status batch_cursor_next(struct batch_cursor *cursor, struct batch_header *
         return STATUS_CORRUPT;
     }
     if (header->base_offset < 0 || header->last_offset_delta < 0 ||
-        header->base_offset > INT64_MAX - 1 - header->last_offset_delta) {
+        header->base_offset > LOG_OFFSET_MAX - 1 - header->last_offset_delta) {
         return STATUS_CORRUPT;
     }
     if (batch_size(header) > left) {

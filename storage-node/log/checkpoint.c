@@ -3,6 +3,7 @@
 
 #include "common/base/memory.h"
 #include "common/env/disk.h"
+#include "storage-node/log/partition_log.h"
 #include "storage-node/log/text_fields.h"
 
 #include <inttypes.h>
@@ -14,7 +15,7 @@ static bool checkpoint_take(struct string *rest, struct checkpoint_entry *entry)
     if (!text_take(rest, ' ', &entry->topic) || entry->topic.size == 0 ||
         memchr(entry->topic.data, '\n', entry->topic.size) != NULL ||
         !text_take_number(rest, ' ', INT32_MAX, &partition) ||
-        !text_take_number(rest, '\n', INT64_MAX, &entry->offset)) {
+        !text_take_number(rest, '\n', LOG_OFFSET_MAX, &entry->offset)) {
         return false;
     }
     entry->partition = (int32_t)partition;

@@ -304,6 +304,9 @@ enum append_verdict partition_log_append(struct partition_log *log, struct space
     if (log->failure != STATUS_OK || log->turn_failure != STATUS_OK) {
         return APPEND_FAILED;
     }
+    if (log->log_end > LOG_OFFSET_MAX - 1 - header.last_offset_delta) {
+        return APPEND_FAILED; /* 2^63 offsets were never used up: a name or a leader was wrong once */
+    }
     if (batch_has_producer(&header)) {
         const enum append_verdict verdict = producer_state_check(&log->producers, &header, &duplicate);
 
@@ -344,7 +347,7 @@ enum status partition_log_append_copy(struct partition_log *log, struct bytes ba
         return log->turn_failure;
     }
     if (header.last_offset_delta < 0 || header.base_offset < log->log_end ||
-        header.base_offset > INT64_MAX - 1 - header.last_offset_delta) {
+        header.base_offset > LOG_OFFSET_MAX - 1 - header.last_offset_delta) {
         return STATUS_OUT_OF_RANGE;
     }
     return log_enqueue(log, &header, batch);

@@ -104,9 +104,13 @@ enum status partition_log_truncate(struct partition_log *log, int64_t offset)
 
 enum status partition_log_restart(struct partition_log *log, int64_t offset)
 {
-    enum status status = partition_log_flush(log);
+    enum status status;
 
     ASSERT(offset >= 0);
+    if (offset > LOG_OFFSET_MAX) {
+        return STATUS_OUT_OF_RANGE;
+    }
+    status = partition_log_flush(log);
     if (status != STATUS_OK) {
         return status;
     }

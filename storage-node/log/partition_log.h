@@ -31,6 +31,9 @@ struct file;
 struct file_cache;
 struct partition_log;
 
+/* No log's end lies behind it, so that offsets and the numbers of records in a batch can be added without care. */
+#define LOG_OFFSET_MAX (INT64_MAX - INT64_C(2) * INT32_MAX)
+
 struct partition_log_options {
     const char *directory;   /* of the partition; made if missing. Borrowed for the call */
     struct string topic;     /* borrowed for the call */
@@ -158,7 +161,8 @@ MUST_USE enum status partition_log_delete_before(struct partition_log *log, int6
  * and syncs. Below log_start_offset it is partition_log_restart. The owner writes the recovery point checkpoint before
  * it appends again: a recovery point above durable_end would let recovery trust what was never synced. */
 MUST_USE enum status partition_log_truncate(struct partition_log *log, int64_t offset);
-/* Deletes everything; the log is empty and begins at `offset`: for a follower whose leader has nothing that old. */
+/* Deletes everything; the log is empty and begins at `offset`: for a follower whose leader has nothing that old.
+ * OUT_OF_RANGE: behind LOG_OFFSET_MAX. */
 MUST_USE enum status partition_log_restart(struct partition_log *log, int64_t offset);
 
 /* Periodic care, to be called about once a second or less often, cheap when there is nothing to do: time-based roll,

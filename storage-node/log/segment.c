@@ -282,7 +282,7 @@ enum status segment_load_sealed(struct log_files *files, struct segment *segment
             status = STATUS_CORRUPT;
         }
     }
-    return status;
+    return status == STATUS_TRUNCATED ? STATUS_CORRUPT : status;
 }
 
 enum status segment_load_active(struct log_files *files, struct segment *segment)

@@ -2,6 +2,7 @@
 #include "storage-node/log/segment_name.h"
 
 #include "common/base/assert.h"
+#include "storage-node/log/partition_log.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -41,7 +42,7 @@ bool segment_name_parse(const char *name, int64_t *offset, enum segment_part *pa
     for (size_t i = 0; i < OFFSET_DIGITS; i++) {
         const int digit = name[i] - '0';
 
-        if (digit < 0 || digit > 9 || value > (INT64_MAX - digit) / 10) {
+        if (digit < 0 || digit > 9 || value > (LOG_OFFSET_MAX - digit) / 10) {
             return false;
         }
         value = value * 10 + digit;

@@ -1,5 +1,6 @@
-/* The four codecs. Byte 0 chooses the codec and bit 7 what is done: decode the rest as it is, or encode it, decode that, and
- * decode it once more with one byte changed. Byte 1 gives the limit of what may come out: 2^(0..20) bytes, or the level. */
+/* The four codecs. Byte 0 chooses the codec and bit 7 what is done: decode the rest as it is, or encode it, decode
+ * that, and decode it once more with one byte changed. Byte 1 gives the limit of what may come out, 2^(0..20) bytes, or
+ * the level. */
 #include "common/batch/compression.h"
 #include "tests/fuzz/fuzz.h"
 

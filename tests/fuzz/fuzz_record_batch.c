@@ -1,5 +1,5 @@
-/* Record batches from clients, leaders and disks: header, checks, records, headers of records. Byte 0: bit 0 makes length,
- * magic and checksum of the first batch true, so that what lies behind them is reached. */
+/* Record batches from clients, leaders and disks: header, checks, records, headers of records. Byte 0: bit 0 makes
+ * length, magic and checksum of the first batch true, so that what lies behind them is reached. */
 #include "common/base/memory.h"
 #include "common/batch/batch_builder.h"
 #include "common/batch/control_record.h"

@@ -3,9 +3,9 @@
 #
 #   tests/fuzz/run.sh [SECONDS [TARGET...]]     SECONDS for each target (default 5), all targets or the named ones
 #
-# Prints a line for each target and ends with `N passed, N failed`. What broke is kept in build/fuzz/artifacts; fixed, it
-# belongs into tests/fuzz/regressions/TARGET/. MILLRACE_FUZZ_KEEP=1 keeps what was learned in build/fuzz/learned for the
-# next run. MILLRACE_FUZZ_JOBS: compilers and fuzzers at once (default: cores).
+# Prints a line for each target and ends with `N passed, N failed`. What broke is kept in build/fuzz/artifacts; fixed,
+# it belongs into tests/fuzz/regressions/TARGET/. MILLRACE_FUZZ_KEEP=1 keeps what was learned in build/fuzz/learned for
+# the next run. MILLRACE_FUZZ_JOBS: compilers and fuzzers at once (default: cores).
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 

@@ -1,4 +1,5 @@
-/* The program that writes seeds: one file for each kind of data, all of it made by the code that makes it in earnest. */
+/* The program that writes seeds: a source file for each kind of data, all of it made by the code that makes it in
+ * earnest. */
 #ifndef FUZZ_SEEDS_H
 #define FUZZ_SEEDS_H
 

@@ -26,7 +26,7 @@ def uvarint(value):
 
 
 class Encoder:
-    """One message at one version. `full`: every field has a value, else null, empty or zero wherever that is allowed."""
+    """One message at one version. `full`: every field has a value, else null, empty or zero where that is allowed."""
 
     def __init__(self, message, version, full):
         self.version, self.full = version, full
