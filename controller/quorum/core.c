@@ -1,5 +1,5 @@
-/* Events of the quorum's core: judged by the edge, stepped through the library, settled. See core.h; what comes out of a
- * step is core_update.c's. */
+/* Events of the quorum's core: judged by the edge, stepped through the library, settled. See core.h; what comes out of
+ * a step is core_update.c's. */
 #include "controller/quorum/core.h"
 
 #include "common/base/assert.h"
@@ -166,7 +166,8 @@ void core_prepare(struct core *core, uint64_t term, uint64_t vote, struct log *l
         log_append(&core->log, entry);
     }
     if (!core_has_peers(core)) {
-        /* The library lets a sole voter lead without an election; a term of its own makes two lives of it tell apart. */
+        /* The library lets a sole voter lead without an election; a term of its own makes two lives of it tell
+         * apart. */
         core_hard_state(core, core->hard_term + 1, core_raft_id(core->options.identity.id));
     }
 }

@@ -1,6 +1,7 @@
-/* The quorum without the world: the Raft library's state machine, the log in memory, proposals. An event goes in by one of
- * the calls below, effects come out in core->effects, in the order in which they must be performed. No I/O, no clock: time
- * is an argument in milliseconds, the next deadline a value. Shared by the program, the unit tests and the simulator.
+/* The quorum without the world: the Raft library's state machine, the log in memory, proposals. An event goes in by one
+ * of the calls below, effects come out in core->effects, in the order in which they must be performed. No I/O, no
+ * clock: time is an argument in milliseconds, the next deadline a value. Shared by the program, the unit tests and the
+ * simulator.
  *
  *     peers' frames --> edge_judge --> raft_step --> update --> effects: write, send, apply, answer
  *     durable ticket ------------------^
@@ -12,8 +13,8 @@
  *     2. commit index <= last index; applied index <= commit index
  *     3. an entry counts as stored only when the very write that carries it is durable (tickets)
  *
- * A broken invariant, or an error of the library on anything but a submission, is a CORE_FATAL effect (rule Q10); after it
- * the core ignores every event. */
+ * A broken invariant, or an error of the library on anything but a submission, is a CORE_FATAL effect (rule Q10); after
+ * it the core ignores every event. */
 #ifndef QUORUM_CORE_H
 #define QUORUM_CORE_H
 
@@ -65,7 +66,8 @@ struct core_effect {
     int32_t peer;               /* CORE_SEND*; CORE_ROLE: the leader or QUORUM_ID_UNKNOWN */
     uint64_t ticket;            /* CORE_HARD_STATE, CORE_APPEND: ascending */
     uint64_t index;             /* CORE_APPEND, CORE_APPLY, CORE_SEND_SNAPSHOT */
-    uint64_t term;              /* CORE_HARD_STATE, CORE_SEND_SNAPSHOT, CORE_ROLE; CORE_APPEND: of the entry before it */
+    /* CORE_HARD_STATE, CORE_SEND_SNAPSHOT, CORE_ROLE; CORE_APPEND: of the entry before it */
+    uint64_t term;
     uint64_t vote;              /* CORE_HARD_STATE: raft id or 0 */
     bool leader;                /* CORE_ROLE */
     struct log_entry *entry;    /* CORE_APPEND, CORE_APPLY: one reference */
@@ -133,8 +135,8 @@ void core_deinit(struct core *core);
 /* Every proposal becomes a CORE_DONE effect with STATUS_CLOSED. */
 void core_close(struct core *core);
 
-/* Before the start: what the disk had. `log` (moved) holds the entries; `pristine`: nothing at all, then effects create the
- * first term and entry. The effects (hard state, entries) must be durable before core_start. */
+/* Before the start: what the disk had. `log` (moved) holds the entries; `pristine`: nothing at all, then effects create
+ * the first term and entry. The effects (hard state, entries) must be durable before core_start. */
 void core_prepare(struct core *core, uint64_t term, uint64_t vote, struct log *log, bool pristine);
 /* `snapshot` may be NULL; borrowed. */
 void core_start(struct core *core, uint64_t now_ms, const struct core_snapshot *snapshot);
@@ -161,8 +163,8 @@ void core_barrier(struct core *core, struct quorum_proposal *proposal);
 /* True if core_submit has something to do. */
 bool core_has_work(const struct core *core);
 
-/* False if no snapshot can be taken now. Else *snapshot (deinit it) describes one of the state as of the last applied entry,
- * whose writing begins; `keep_after`: the older snapshot's index, the log is kept behind it. */
+/* False if no snapshot can be taken now. Else *snapshot (deinit it) describes one of the state as of the last applied
+ * entry, whose writing begins; `keep_after`: the older snapshot's index, the log is kept behind it. */
 MUST_USE bool core_snapshot_begin(struct core *core, uint64_t keep_after, struct core_snapshot *snapshot);
 void core_snapshot_deinit(struct core_snapshot *snapshot);
 

@@ -7,8 +7,8 @@
  *     5. state           lost leadership fails what is in flight
  *     6. commit index    apply (core_settle)
  *
- * Messages may leave before the entries of the same update are durable: a leader counts itself only when its own write is
- * reported, a follower answers when its own is. */
+ * Messages may leave before the entries of the same update are durable: a leader counts itself only when its own write
+ * is reported, a follower answers when its own is. */
 #include "controller/quorum/core.h"
 
 #include "common/base/assert.h"
@@ -125,13 +125,15 @@ void core_send(struct core *core, int32_t peer, struct edge_message *message)
     edge_encode(core->options.identity, message, &effect->frame);
 }
 
-/* Q8: as many frames as the bytes ask for, one behind the other; never fewer entries than the library believes were sent. */
+/* Q8: as many frames as the bytes ask for, one behind the other. To a voter that lags behind large entries the library
+ * would send everything it has at each heartbeat: there is an end to it. */
 static void core_send_append(struct core *core, int32_t peer, const struct raft_append_entries *from)
 {
     struct edge_entry *entries = memory_alloc_zero(from->n_entries, sizeof(struct edge_entry));
     uint64_t previous_index = from->prev_log_index;
     uint64_t previous_term = from->prev_log_term;
     unsigned left = from->n_entries;
+    size_t total = 0;
 
     do {
         struct edge_message message = {.kind = EDGE_APPEND, .term = from->term};
@@ -153,7 +155,8 @@ static void core_send_append(struct core *core, int32_t peer, const struct raft_
         core_send(core, peer, &message);
         previous_index += append->count;
         left -= append->count;
-    } while (left > 0);
+        total += bytes;
+    } while (left > 0 && total < EDGE_APPEND_TOTAL_MAX);
     memory_free(entries);
 }
 

@@ -3,8 +3,8 @@
 
 #include "common/base/assert.h"
 
-/* Q1. The leader of a term >= ours has everything that we know to be committed, so entries up to our commit index carry no
- * news. Without this the library moves its commit index backwards, and probes compacted prefixes one by one. */
+/* Q1. The leader of a term >= ours has everything that we know to be committed, so entries up to our commit index carry
+ * no news. Without this the library moves its commit index backwards, and probes compacted prefixes one by one. */
 static enum edge_verdict edge_normalise_append(const struct edge_view *view, struct edge_append *append)
 {
     uint64_t known;
@@ -86,8 +86,8 @@ static enum edge_verdict edge_judge_vote_result(const struct edge_rules *rules, 
     if (view->role != EDGE_CANDIDATE) {
         return rules->q7_drop_votes ? EDGE_DROP : EDGE_DELIVER;
     }
-    /* Q4: the library puts the candidate's own term into a denied pre-vote. Without the real one a longer log with a lower
-     * term and a shorter log with a higher term never elect anyone. */
+    /* Q4: the library puts the candidate's own term into a denied pre-vote. Without the real one a longer log with a
+     * lower term and a shorter log with a higher term never elect anyone. */
     if (rules->q4_adopt_term && result->pre_vote && !result->granted && message->sender_term > view->term &&
         !view->log_empty) {
         return EDGE_ADOPT_TERM;

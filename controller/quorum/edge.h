@@ -40,6 +40,8 @@
 /* Entries of one message that share a frame; more go into the next. */
 #define EDGE_APPEND_BYTES_MAX (1024 * 1024)
 #define EDGE_APPEND_COUNT_MAX 4096
+/* What one AppendEntries of the library may become in frames. The rest is left out, as if it had been lost. */
+#define EDGE_APPEND_TOTAL_MAX ((size_t)16 * 1024 * 1024)
 #define EDGE_CHUNK_BYTES_MAX (1024 * 1024)
 #define EDGE_CONFIGURATION_BYTES_MAX 512
 
@@ -133,7 +135,8 @@ struct edge_limits {
 };
 
 /* Looks at the start of `data`. STATUS_OK: *size is the size of the first frame, which may not be complete yet.
- * STATUS_END: more bytes are needed to tell. STATUS_CORRUPT, STATUS_TOO_LARGE, STATUS_INVALID (other cluster or node). */
+ * STATUS_END: more bytes are needed to tell. STATUS_CORRUPT, STATUS_TOO_LARGE, STATUS_INVALID (other cluster or
+ * node). */
 MUST_USE enum status edge_frame_size(struct edge_identity identity, struct edge_limits limits, struct bytes data,
                                      size_t *size);
 /* Decodes one whole frame whose header edge_frame_size has accepted. STATUS_CORRUPT if it is not well-formed, and then
@@ -171,7 +174,8 @@ enum edge_verdict {
 };
 
 /* Judges a decoded message before the library sees it; Q1 may rewrite an append in place. */
-enum edge_verdict edge_judge(const struct edge_rules *rules, const struct edge_view *view, struct edge_message *message);
+enum edge_verdict edge_judge(const struct edge_rules *rules, const struct edge_view *view,
+                             struct edge_message *message);
 
 /* Q2: how many entries from `first` on may be given to the library together; at least 1 if any are left. */
 uint32_t edge_piece(const struct edge_rules *rules, const struct edge_append *append, uint32_t first);

@@ -1,6 +1,7 @@
 /* Frames between controllers: encoder and bounded decoder. The layout of the header is in edge.h; bodies:
  *
- *     append           u64 term, previous index, previous term, commit index; u32 count; count * {u64 term, u8 kind, u32 size, bytes}
+ *     append           u64 term, previous index, previous term, commit index; u32 count;
+ *                      count * {u64 term, u8 kind, u32 size, bytes}
  *     append result    u64 term, rejected, last index
  *     vote             u64 term, last index, last term; u8 disrupt leader, u8 pre-vote
  *     vote result      u64 term; u8 granted, u8 pre-vote
@@ -355,8 +356,8 @@ static uint64_t edge_little_u64(const uint8_t *at)
     return at != NULL ? __builtin_bswap64(load_u64(at)) : 0;
 }
 
-/* The library's format: u8 version 1, u64 count, count * {u64 id, address and zero byte, u8 role}, zeros up to a multiple of
- * 8; little-endian. Addresses are our own ids in decimal, so they need no look. */
+/* The library's format: u8 version 1, u64 count, count * {u64 id, address and zero byte, u8 role}, zeros up to a
+ * multiple of 8; little-endian. Addresses are our own ids in decimal, so they need no look. */
 bool edge_configuration_is(struct bytes encoded, const int32_t *ids, int count)
 {
     struct edge_cursor cursor = {encoded.data, encoded.data + encoded.size, false};

@@ -6,8 +6,9 @@
 
 #define LINK_BACKOFF_MIN_NS (20 * NS_PER_MS)
 #define LINK_BACKOFF_MAX_NS NS_PER_SECOND
-/* Connecting, or not getting rid of any byte, for this long: the connection is given up. */
+/* Connecting, not getting rid of any byte, or hearing nothing, for this long: the connection is given up. */
 #define LINK_PATIENCE_NS (5 * NS_PER_SECOND)
+#define LINK_CHECK_NS NS_PER_SECOND
 #define LINK_QUEUE_BYTES_MAX ((size_t)32 * 1024 * 1024)
 /* Before the connection is up only the newest messages are worth anything. */
 #define LINK_CLOSED_BYTES_MAX ((size_t)256 * 1024)
@@ -134,6 +135,9 @@ static void link_enqueue(struct link *link, struct link_frame *frame)
     if (link->queued_bytes == 0) {
         link->sent_ns = env_now_ns(link->env);
     }
+    if (link->unanswered_ns == 0) {
+        link->unanswered_ns = env_now_ns(link->env);
+    }
     link->queued_bytes += frame->data.size;
     list_append(&link->held, &frame->send.link);
     link_release(link);
@@ -149,6 +153,11 @@ void link_send(struct link *link, struct buffer *frame, uint64_t ticket)
         return;
     }
     link_enqueue(link, link_frame_create(frame, ticket, false));
+}
+
+void link_heard(struct link *link)
+{
+    link->unanswered_ns = 0;
 }
 
 void link_durable(struct link *link, uint64_t ticket)
@@ -227,6 +236,7 @@ static void link_stream_closed(void *context, enum status why)
         link->snapshot_offset = 0;
         link->snapshot_busy = false;
         link->snapshot_sent_index = 0;
+        link->unanswered_ns = 0;
         link->opened_ns = 0;
         link_wait(link);
     }
@@ -240,7 +250,15 @@ static const struct stream_handler link_handler = {
     .closed = link_stream_closed,
 };
 
-/* The timer: connects, or gives up a connection on which nothing moves. */
+static bool link_is_stuck(const struct link *link, uint64_t now_ns)
+{
+    if ((!link->open || link->queued_bytes > 0) && now_ns - link->sent_ns >= LINK_PATIENCE_NS) {
+        return true;
+    }
+    return link->open && link->unanswered_ns != 0 && now_ns - link->unanswered_ns >= LINK_PATIENCE_NS;
+}
+
+/* The timer: connects, or gives up a connection that leads nowhere. */
 static void link_connect(void *context)
 {
     struct link *link = context;
@@ -251,11 +269,11 @@ static void link_connect(void *context)
         link->sent_ns = env_now_ns(link->env);
         link->stream->stream =
             net_connect(link->env->net, link->voter->host, link->voter->port, &link_handler, link->stream);
-    } else if ((!link->open || link->queued_bytes > 0) && env_now_ns(link->env) - link->sent_ns >= LINK_PATIENCE_NS) {
+    } else if (link_is_stuck(link, env_now_ns(link->env))) {
         link_shut(link->stream);
         return;
     }
-    env_timer_start(link->env, &link->timer, LINK_PATIENCE_NS);
+    env_timer_start(link->env, &link->timer, LINK_CHECK_NS);
 }
 
 void link_send_snapshot(struct link *link, struct snapshot *snapshot, uint64_t term)

@@ -1,9 +1,12 @@
-/* The outgoing connection to one other voter. Frames leave in order; what does not fit the queue or cannot be sent is dropped,
- * which Raft allows. A frame waits until the term and vote that it rests on are durable (its ticket).
+/* The outgoing connection to one other voter. Frames leave in order; what does not fit the queue or cannot be sent is
+ * dropped, which Raft allows. A frame waits until the term and vote that it rests on are durable (its ticket).
  *
  *     waiting --connect--> connecting --opened--> open
  *        ^                     |                    |
  *        +---- closed, back-off 20 ms .. 1 s -------+
+ *
+ * A connection on which nothing moves, or whose voter says nothing although it was sent something, is given up after a
+ * few seconds: the other machine may be gone without a word, and the system would try to reach it for minutes.
  *
  * A snapshot is sent in chunks beside the other frames, the next when the one before has left. */
 #ifndef QUORUM_LINK_H
@@ -26,6 +29,7 @@ struct link {
     uint64_t backoff_ns;      /* falls back to the least after a connection that lived a while */
     uint64_t opened_ns;
     uint64_t sent_ns;         /* when the queue last moved or was empty */
+    uint64_t unanswered_ns;   /* when something was sent to the voter that nothing came back for; 0: all is well */
     struct list held;         /* of struct link_frame, ascending tickets */
     size_t queued_bytes;      /* held and given to the stream */
     uint64_t durable_ticket;
@@ -44,6 +48,8 @@ void link_start(struct link *link);
 void link_deinit(struct link *link);
 /* Takes the frame's memory; it leaves when `ticket` is durable. */
 void link_send(struct link *link, struct buffer *frame, uint64_t ticket);
+/* A frame came from the voter. */
+void link_heard(struct link *link);
 void link_durable(struct link *link, uint64_t ticket);
 /* Sends `snapshot` for the leader of `term` unless it is on its way or has just left. Shares it. */
 void link_send_snapshot(struct link *link, struct snapshot *snapshot, uint64_t term);

@@ -1,5 +1,5 @@
-/* The log in memory: everything behind the older of the two snapshots. It mirrors what the Raft library believes the log to be,
- * entry by entry, and holds the bytes that the library does not keep.
+/* The log in memory: everything behind the older of the two snapshots. It mirrors what the Raft library believes the
+ * log to be, entry by entry, and holds the bytes that the library does not keep.
  *
  *      base            snapshot                 last
  *       |                 |                      |

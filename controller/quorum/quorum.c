@@ -1,12 +1,13 @@
-/* The wiring of the quorum: performs the core's effects on disk, network and state machine, and feeds what comes back as events.
+/* The wiring of the quorum: performs the core's effects on disk, network and state machine, and feeds what comes back
+ * as events.
  *
  *     propose, frames, timer --> core --> effects -+-> wal (durable ticket) ----> core_durable
  *                                                  +-> snapshot (saved) --------> core_snapshot_saved / core_installed
  *                                                  +-> link (frames out)
  *                                                  +-> handler (apply, restore, role), proposals
  *
- * Callbacks into the state machine happen while effects are performed; what they propose waits for the end of the turn, so
- * the core is never entered twice. After a fatal effect nothing is performed any more. */
+ * Callbacks into the state machine happen while effects are performed; what they propose waits for the end of the turn,
+ * so the core is never entered twice. After a fatal effect nothing is performed any more. */
 #include "controller/quorum/quorum.h"
 
 #include "common/base/assert.h"
@@ -97,6 +98,7 @@ static void quorum_fail(struct quorum *quorum, const char *what, enum status why
     if (!quorum->failed) {
         quorum->failed = true;
         quorum->core.failed = true;
+        quorum->wal.stopped = true;
         env_timer_stop(quorum->env, &quorum->timer);
         quorum->handler->fatal(quorum->context, what, why);
     }
@@ -146,7 +148,8 @@ static void quorum_restore(struct quorum *quorum)
 {
     const struct snapshot *snapshot = quorum->snapshot;
 
-    quorum->handler->restore(quorum->context, snapshot->about.index, snapshot->about.term, buffer_bytes(&snapshot->data));
+    quorum->handler->restore(quorum->context, snapshot->about.index, snapshot->about.term,
+                             buffer_bytes(&snapshot->data));
 }
 
 static void quorum_perform_send(struct quorum *quorum, struct core_effect *effect)
@@ -447,6 +450,7 @@ static bool quorum_inbound_identify(struct quorum_inbound *inbound, int32_t send
         }
     }
     peer->last_contact_ns = env_now_ns(quorum->env);
+    link_heard(&peer->link);
     return true;
 }
 
@@ -561,7 +565,8 @@ static enum status quorum_check(struct quorum *quorum, struct wal_load *load, in
         return STATUS_INVALID;
     }
     if (load->pristine || load->log.base > snapshot->about.index) {
-        snprintf(quorum->error, sizeof(quorum->error), "the log begins behind entry %llu, but the newest whole snapshot ends at %llu",
+        snprintf(quorum->error, sizeof(quorum->error),
+                 "the log begins behind entry %llu, but the newest whole snapshot ends at %llu",
                  (unsigned long long)load->log.base, (unsigned long long)snapshot->about.index);
         return STATUS_CORRUPT;
     }

@@ -9,8 +9,8 @@
  *     wal.c       the log on disk;  snapshot.c: the snapshots next to it
  *     link.c      one outgoing connection per other voter
  *
- * Everything runs on the loop of the env that was given to quorum_create. Callbacks never come from inside a call of this
- * header, except those of quorum_create. */
+ * Everything runs on the loop of the env that was given to quorum_create. Callbacks never come from inside a call of
+ * this header, except those of quorum_create. */
 #ifndef QUORUM_QUORUM_H
 #define QUORUM_QUORUM_H
 
@@ -27,8 +27,8 @@
 
 #define QUORUM_VOTERS_MAX 5
 #define QUORUM_ID_UNKNOWN (-1)
-/* The first bytes of a connection between controllers. As the size of a Kafka frame they would be absurd, so one port can
- * serve both. */
+/* The first bytes of a connection between controllers. As the size of a Kafka frame they would be absurd, so one port
+ * can serve both. */
 #define QUORUM_PREAMBLE_SIZE 8
 extern const uint8_t quorum_preamble[QUORUM_PREAMBLE_SIZE];
 
@@ -93,9 +93,9 @@ struct quorum_handler {
 
 /* An entry or a barrier on its way. Embedded in its owner, which keeps it until `done`. */
 struct quorum_proposal {
-    /* STATUS_OK: applied at `index` in `term`. STATUS_NOT_LEADER: certainly not proposed. STATUS_UNKNOWN_OUTCOME: leadership
-     * was lost, it may be committed or not. STATUS_FULL: too much in flight, try again later. STATUS_TOO_LARGE. STATUS_CLOSED:
-     * the quorum was destroyed. */
+    /* STATUS_OK: applied at `index` in `term`. STATUS_NOT_LEADER: certainly not proposed. STATUS_UNKNOWN_OUTCOME:
+     * leadership was lost, it may be committed or not. STATUS_FULL: too much in flight, try again later.
+     * STATUS_TOO_LARGE. STATUS_CLOSED: the quorum was destroyed. */
     void (*done)(struct quorum_proposal *proposal, enum status status);
     uint64_t index; /* set with STATUS_OK */
     uint64_t term;
@@ -105,21 +105,22 @@ struct quorum_proposal {
     enum status status;
 };
 
-/* From now on the Raft library's memory comes from common/base/memory.h. Once, before the first quorum of the process. */
+/* From now on the Raft library's memory comes from common/base/memory.h. Once, before the first quorum of the
+ * process. */
 void quorum_use_memory(void);
 
 /* Defaults for everything that has one: timeouts, sizes, rules. */
 void quorum_options_init(struct quorum_options *options);
 
 /* Opens `directory`: loads snapshot and log, restores the state (`restore` is called if there is a snapshot), formats a
- * pristine directory. Blocks on the disk. A sole voter will lead without an election, others start as followers. On failure
- * handler->fatal was called with a sentence, and the status is returned. STATUS_CORRUPT: acknowledged data is damaged.
- * STATUS_INVALID: the directory belongs to another node, cluster or voter set. STATUS_LOCKED: another process has it.
- * Else what the disk said. Borrows env, handler and context for the quorum's life. */
+ * pristine directory. Blocks on the disk. A sole voter will lead without an election, others start as followers. On
+ * failure handler->fatal was called with a sentence, and the status is returned. STATUS_CORRUPT: acknowledged data is
+ * damaged. STATUS_INVALID: the directory belongs to another node, cluster or voter set. STATUS_LOCKED: another process
+ * has it. Else what the disk said. Borrows env, handler and context for the quorum's life. */
 MUST_USE enum status quorum_create(struct env *env, const struct quorum_options *options,
                                    const struct quorum_handler *handler, void *context, struct quorum **out);
-/* Calls back what is in flight with STATUS_CLOSED (from inside this call) and closes connections and files. Open inbound
- * links are closed through their callback. */
+/* Calls back what is in flight with STATUS_CLOSED (from inside this call) and closes connections and files. Open
+ * inbound links are closed through their callback. */
 void quorum_destroy(struct quorum *quorum);
 
 /* Proposes `entry` (borrowed for the call) on the leader. `proposal->done` must be set; it is called later. */
@@ -130,8 +131,8 @@ void quorum_barrier(struct quorum *quorum, struct quorum_proposal *proposal);
 /* A leader hands leadership to the voter that is most up to date (before a planned stop). Does nothing elsewhere. */
 void quorum_resign(struct quorum *quorum);
 
-/* A connection from another controller was accepted and its preamble read. `close` is called at most once when the quorum
- * wants it closed; then, or when the connection closes by itself, the owner calls quorum_inbound_closed. */
+/* A connection from another controller was accepted and its preamble read. `close` is called at most once when the
+ * quorum wants it closed; then, or when the connection closes by itself, the owner calls quorum_inbound_closed. */
 struct quorum_inbound *quorum_inbound_open(struct quorum *quorum, void (*close)(void *context), void *context);
 /* Bytes that came after the preamble, cut anywhere. False: close the connection. */
 MUST_USE bool quorum_inbound_bytes(struct quorum_inbound *inbound, struct bytes data);

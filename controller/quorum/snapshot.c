@@ -156,7 +156,8 @@ static void snapshot_work_done(struct env_job *env_job)
 }
 
 struct snapshot_job *snapshot_save(struct env *env, const char *directory, uint32_t identity, struct snapshot *snapshot,
-                                   uint64_t remove_index, void (*done)(void *context, enum status status), void *context)
+                                   uint64_t remove_index, void (*done)(void *context, enum status status),
+                                   void *context)
 {
     struct snapshot_job *job = memory_alloc_zero(1, sizeof(*job));
 

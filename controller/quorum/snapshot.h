@@ -35,15 +35,17 @@ void snapshot_unref(struct snapshot *snapshot);
 
 struct snapshot_job;
 
-/* Writes `snapshot` (a reference is held meanwhile) on a worker; then removes the snapshot of `remove_index` if that is not 0.
- * `done` is not called after snapshot_save_abandon. */
+/* Writes `snapshot` (a reference is held meanwhile) on a worker; then removes the snapshot of `remove_index` if that is
+ * not 0. `done` is not called after snapshot_save_abandon. */
 struct snapshot_job *snapshot_save(struct env *env, const char *directory, uint32_t identity, struct snapshot *snapshot,
-                                   uint64_t remove_index, void (*done)(void *context, enum status status), void *context);
+                                   uint64_t remove_index, void (*done)(void *context, enum status status),
+                                   void *context);
 /* The owner goes away; the write may finish by itself. NULL is allowed. */
 void snapshot_save_abandon(struct snapshot_job *job);
 
-/* Loads the newest whole snapshot; *snapshot is NULL if there is none. *older_index: the index of the next older one, or 0;
- * *damaged: how many newer ones did not verify. Removes leftovers of unfinished writes. Disk errors only. Blocks. */
+/* Loads the newest whole snapshot; *snapshot is NULL if there is none. *older_index: the index of the next older one,
+ * or 0; *damaged: how many newer ones did not verify. Removes leftovers of unfinished writes. Disk errors only.
+ * Blocks. */
 MUST_USE enum status snapshot_load(struct disk *disk, const char *directory, uint32_t identity, size_t size_max,
                                    struct snapshot **snapshot, uint64_t *older_index, int *damaged);
 

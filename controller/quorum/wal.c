@@ -1,4 +1,5 @@
-/* Writing the log: a queue, one flush in flight on a worker, segments that fill up and go. Layout and reasons are in wal.h. */
+/* Writing the log: a queue, one flush in flight on a worker, segments that fill up and go. Layout and reasons are in
+ * wal.h. */
 #include "controller/quorum/wal_record.h"
 
 #include "common/base/assert.h"
@@ -20,7 +21,8 @@ struct wal_part {
     size_t length;
 };
 
-/* A flush carries everything it needs: the worker sees nothing of the wal. It outlives the wal if that closes meanwhile. */
+/* A flush carries everything it needs: the worker sees nothing of the wal. It outlives the wal if that closes
+ * meanwhile. */
 struct wal_flush {
     struct env_job job;
     struct wal *wal; /* NULL: closed */
@@ -162,7 +164,8 @@ static void wal_encode(struct wal *wal, struct wal_flush *flush, const struct wa
     const size_t before = flush->data.size;
 
     full.durable_sequence = wal->durable_sequence;
-    wal_record_encode(&full, wal_identity(wal->options.identity), wal->segments[wal->segment_count - 1].number, &wal->chain,
+    wal_record_encode(&full, wal_identity(wal->options.identity), wal->segments[wal->segment_count - 1].number,
+                      &wal->chain,
                       &flush->data);
     wal->position += flush->data.size - before;
 }
@@ -170,7 +173,8 @@ static void wal_encode(struct wal *wal, struct wal_flush *flush, const struct wa
 static void wal_begin_segment(struct wal *wal, struct wal_flush *flush, size_t needed)
 {
     const uint64_t number = wal->segment_count == 0 ? 1 : wal->segments[wal->segment_count - 1].number + 1;
-    const uint64_t least = (wal_record_size(WAL_SEGMENT_BODY_SIZE) + needed + WAL_ALIGNMENT - 1) & ~(uint64_t)(WAL_ALIGNMENT - 1);
+    const uint64_t records = wal_record_size(WAL_SEGMENT_BODY_SIZE) + needed;
+    const uint64_t least = (records + WAL_ALIGNMENT - 1) & ~(uint64_t)(WAL_ALIGNMENT - 1);
     const uint64_t size = wal->options.segment_bytes > least ? wal->options.segment_bytes : least;
     uint8_t body[WAL_SEGMENT_BODY_SIZE];
     struct wal_record record = {.kind = WAL_SEGMENT, .index = wal->last_index, .term = wal->last_term};
@@ -364,8 +368,8 @@ static void wal_removal_work(struct env_job *job)
 
     enum status status = STATUS_OK;
 
-    /* Oldest first, each for good before the next: a crash never leaves a hole. What cannot be removed now is found again
-     * by the next start. */
+    /* Oldest first, each for good before the next: a crash never leaves a hole. What cannot be removed now is found
+     * again by the next start. */
     for (size_t i = 0; i < removal->count && status == STATUS_OK; i++) {
         char path[DISK_PATH_MAX];
 

@@ -6,17 +6,19 @@
  *     flush:    | record | record | zeros to the next 4 KiB |
  *     record:   64-byte header, body, zeros to the next 8 bytes (wal_record.h)
  *
- * A flush is what one sync makes durable; it begins on a 4 KiB boundary, so that no later write touches a sector that holds
- * durable records. Everything queued while a sync is under way goes into the next flush (group commit, one sync in flight).
+ * A flush is what one sync makes durable; it begins on a 4 KiB boundary, so that no later write touches a sector that
+ * holds durable records. Everything queued while a sync is under way goes into the next flush (group commit, one sync
+ * in flight).
  *
  * Torn or damaged? Every record carries the sequence number of the last record that was known to be durable when it was
- * written. While loading, a record that does not verify is a torn tail if nothing behind it knows its sequence number to
- * be durable: it is cut, nobody was told about it. Otherwise acknowledged data is damaged, and the node refuses to start.
- * When the log falls idle a mark record follows, so that the last flush is covered too.
+ * written. While loading, a record that does not verify is a torn tail if nothing behind it knows its sequence number
+ * to be durable: it is cut, nobody was told about it. Otherwise acknowledged data is damaged, and the node refuses to
+ * start. When the log falls idle a mark record follows, so that the last flush is covered too.
  *
- * Records are chained: each carries the checksum of the one before it, across segments. Every start begins a new segment,
- * so what was cut is never written over in place. The first record of a segment repeats term, vote and where the log
- * stands, and every entry tells the term before it, so the log can be read from any segment on and older ones can go. */
+ * Records are chained: each carries the checksum of the one before it, across segments. Every start begins a new
+ * segment, so what was cut is never written over in place. The first record of a segment repeats term, vote and where
+ * the log stands, and every entry tells the term before it, so the log can be read from any segment on and older ones
+ * can go. */
 #ifndef QUORUM_WAL_H
 #define QUORUM_WAL_H
 

@@ -246,8 +246,8 @@ static enum status wal_walk_segment(struct wal_walk *walk, const uint8_t *data, 
     return status;
 }
 
-/* True if a flush in this segment, from `position` on, was written knowing that the record that should come next in the chain
- * is durable. */
+/* True if a flush in this segment, from `position` on, was written knowing that the record that should come next in the
+ * chain is durable. */
 static bool wal_knows_more(const struct wal *wal, size_t segment, uint32_t identity, const uint8_t *data, size_t size,
                            size_t position)
 {

@@ -83,7 +83,8 @@ enum status wal_record_decode_header(struct bytes data, uint32_t identity, uint6
     return load_u32(at + 52) == identity ? STATUS_OK : STATUS_INVALID;
 }
 
-/* A checksum says that the bytes are what was written, not that what was written makes sense: bound it as a peer's bytes. */
+/* A checksum says that the bytes are what was written, not that what was written makes sense: bound it as a peer's
+ * bytes. */
 static bool wal_record_is_sane(const struct wal_record *record)
 {
     if (record->index > EDGE_INDEX_MAX || record->term > EDGE_INDEX_MAX ||

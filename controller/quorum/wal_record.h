@@ -9,9 +9,9 @@
  *     16  u64  durable sequence    60  u32  CRC-32C of bytes 0-59, the record's own checksum
  *     24  u64  index
  *
- * index: entry: its index; reset: where the log stands; hard state: the vote; segment: index of the last entry before it.
- * term: entry, hard state, reset: theirs; segment: term of that last entry.
- * body: entry: u64 term of the entry before, its bytes; segment: u64 term, u64 vote, 16 bytes cluster id, i32 node id; else empty. */
+ * index: entry: its index; reset: where the log stands; hard state: the vote; segment: index of the last entry before
+ * it. term: entry, hard state, reset: theirs; segment: term of that last entry. body: entry: u64 term of the entry
+ * before, its bytes; segment: u64 term, u64 vote, 16 bytes cluster id, i32 node id; else empty. */
 #ifndef QUORUM_WAL_RECORD_H
 #define QUORUM_WAL_RECORD_H
 
@@ -41,8 +41,8 @@ size_t wal_record_size(size_t body_size);
 /* Appends a record; sequence and checksum continue `chain`. */
 void wal_record_encode(const struct wal_record *record, uint32_t identity, uint64_t segment, struct wal_chain *chain,
                        struct buffer *into);
-/* Only the header. STATUS_CORRUPT: not a record of this segment. STATUS_INVALID: a good one, but of another identity (decoded
- * all the same). STATUS_UNSUPPORTED: of a newer version. */
+/* Only the header. STATUS_CORRUPT: not a record of this segment. STATUS_INVALID: a good one, but of another identity
+ * (decoded all the same). STATUS_UNSUPPORTED: of a newer version. */
 MUST_USE enum status wal_record_decode_header(struct bytes data, uint32_t identity, uint64_t segment,
                                               struct wal_record *record, uint32_t *body_size);
 /* A whole record at the start of `data`. STATUS_CORRUPT also if it is cut off or its body does not verify. */

@@ -1,8 +1,8 @@
 /* A disk in memory for unit tests, which forgets what was not synced when it crashes.
  *
- * Each file has its bytes and those of its last sync; names live beside a list of changes since the directory was last synced.
- * A crash keeps, of each file, the synced bytes and a choice of the 512-byte sectors written since, and of the changes of
- * names a prefix. Single-threaded. */
+ * Each file has its bytes and those of its last sync; names live beside a list of changes since the directory was last
+ * synced. A crash keeps, of each file, the synced bytes and a choice of the 512-byte sectors written since, and of the
+ * changes of names a prefix. Single-threaded. */
 #ifndef SUPPORT_MEMORY_DISK_H
 #define SUPPORT_MEMORY_DISK_H
 

@@ -86,7 +86,8 @@ void bench_take(struct bench *bench)
     core->effect_count = 0;
 }
 
-void bench_init(struct bench *bench, int32_t id, struct edge_rules rules, uint64_t term, uint64_t extra, uint64_t extra_term)
+void bench_init(struct bench *bench, int32_t id, struct edge_rules rules, uint64_t term, uint64_t extra,
+                uint64_t extra_term)
 {
     const struct core_options options = {
         .identity = {bench_cluster, id},

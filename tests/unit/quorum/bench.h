@@ -20,8 +20,10 @@ struct bench {
     const char *fatal;
 };
 
-/* Voters 0, 1, 2; this one is `id`. `extra` entries of `extra_term` behind the first, all durable; hard state `term`. */
-void bench_init(struct bench *bench, int32_t id, struct edge_rules rules, uint64_t term, uint64_t extra, uint64_t extra_term);
+/* Voters 0, 1, 2; this one is `id`. `extra` entries of `extra_term` behind the first, all durable; hard state
+ * `term`. */
+void bench_init(struct bench *bench, int32_t id, struct edge_rules rules, uint64_t term, uint64_t extra,
+                uint64_t extra_term);
 void bench_deinit(struct bench *bench);
 /* Encodes `message` as from `sender`, decodes it and hands it over. False: it does not decode. */
 bool bench_deliver(struct bench *bench, int32_t sender, struct edge_message message);

@@ -93,7 +93,8 @@ static void print_nodes(const struct world *world)
             continue;
         }
         quorum_status_get(node->quorum, &status);
-        print_message("node %d: %s term %llu leader %d, last %llu commit %llu applied %llu snapshot %llu hash %llx\n", i,
+        print_message("node %d: %s term %llu leader %d, last %llu commit %llu applied %llu snapshot %llu hash %llx\n",
+                      i,
                       status.is_leader ? "leads" : "follows", (unsigned long long)status.term, (int)status.leader_id,
                       (unsigned long long)status.last_index, (unsigned long long)status.commit_index,
                       (unsigned long long)status.applied_index, (unsigned long long)status.snapshot_index,
@@ -106,8 +107,8 @@ static void print_nodes(const struct world *world)
     }
 }
 
-/* Faults for a while, then peace: everybody must catch up and a new proposal be answered. False if not, or if an invariant
- * was broken. */
+/* Faults for a while, then peace: everybody must catch up and a new proposal be answered. False if not, or if an
+ * invariant was broken. */
 static bool run_seed(uint64_t seed, struct edge_rules rules, struct world_faults faults, int nodes, uint64_t shake_ns)
 {
     struct world *world = memory_alloc_zero(1, sizeof(*world));
@@ -130,7 +131,8 @@ static bool run_seed(uint64_t seed, struct edge_rules rules, struct world_faults
         world_run(world, NS_PER_SECOND);
     }
     if (getenv("MILLRACE_VERBOSE") != NULL) {
-        print_message("seed %llu: proposed %llu, ok %llu, other %llu, barriers %llu, elections %llu, restores %llu, crashes %llu\n",
+        print_message("seed %llu: proposed %llu, ok %llu, other %llu, barriers %llu, elections %llu, restores %llu, "
+                      "crashes %llu\n",
                       (unsigned long long)seed, (unsigned long long)world->proposed,
                       (unsigned long long)world->answered_ok, (unsigned long long)world->answered_other,
                       (unsigned long long)world->barriers_ok, (unsigned long long)world->elections,
@@ -259,6 +261,35 @@ static void a_voter_that_missed_everything_gets_a_snapshot_in_many_chunks(void *
     assert_true(world_start(world, behind));
     world_run(world, 5 * NS_PER_SECOND);
     assert_true(world_is_even(world));
+    end_world(world);
+}
+
+static void a_voter_that_missed_many_large_entries_gets_them_bit_by_bit(void **state)
+{
+    struct world *world = memory_alloc_zero(1, sizeof(*world));
+    int leader;
+    int behind;
+
+    (void)state;
+    world_init(world, 12, 3);
+    world->options.snapshot_bytes = UINT64_C(1) << 30;
+    world->options.segment_bytes = 4 * 1024 * 1024;
+    world->options.inflight_entries_max = 1024;
+    world_start_all(world);
+    world_run(world, 5 * NS_PER_SECOND);
+    leader = world_leader(world);
+    assert_int_not_equal(leader, -1);
+    behind = (leader + 1) % 3;
+    world_crash(world, behind, MEMORY_CRASH_LOSES);
+    for (int i = 0; i < 60; i++) {
+        world_propose(world, leader, 700 * 1024);
+        world_run(world, 50 * NS_PER_MS);
+    }
+    assert_int_equal(world->answered_ok, 60);
+    assert_true(world_start(world, behind));
+    world_run(world, 5 * NS_PER_SECOND);
+    assert_true(world_is_even(world));
+    assert_int_equal(world->restores, 0);
     end_world(world);
 }
 
@@ -399,6 +430,7 @@ int main(void)
         cmocka_unit_test(a_sole_voter_survives_crashes_at_any_write),
         cmocka_unit_test(the_checkers_notice_when_the_first_rule_is_off),
         cmocka_unit_test(a_voter_that_missed_everything_gets_a_snapshot_in_many_chunks),
+        cmocka_unit_test(a_voter_that_missed_many_large_entries_gets_them_bit_by_bit),
         cmocka_unit_test(a_connection_that_breaks_in_a_snapshot_starts_it_again),
         cmocka_unit_test(a_leader_that_resigns_is_followed_at_once),
         cmocka_unit_test(a_leader_that_stood_still_answers_nothing_before_it_stepped_down),

@@ -1,4 +1,5 @@
-/* The guard rules, each by a script against the real library: with the rule all is well, without it the defect shows. */
+/* The guard rules, each by a script against the real library: with the rule all is well, without it the defect
+ * shows. */
 #include "common/base/crc32c.h"
 #include "common/base/memory.h"
 #include "tests/unit/quorum/bench.h"
@@ -100,7 +101,8 @@ static void a_configuration_behind_other_entries_keeps_its_index(void **state)
     bench_deinit(&bench);
 }
 
-static struct edge_message chunk_of(uint64_t term, uint64_t last_index, uint64_t last_term, const struct buffer *configuration)
+static struct edge_message chunk_of(uint64_t term, uint64_t last_index, uint64_t last_term,
+                                    const struct buffer *configuration)
 {
     return (struct edge_message){
         .kind = EDGE_SNAPSHOT_CHUNK,

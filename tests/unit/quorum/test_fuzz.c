@@ -23,7 +23,8 @@ static void random_message(struct prng *prng, struct edge_entry *entries, const 
     const uint64_t kind = 1 + prng_below(prng, EDGE_KIND_LAST);
     const uint64_t term = 1 + prng_below(prng, 5);
 
-    *message = (struct edge_message){.kind = (enum edge_kind)kind, .term = term, .sender_term = term + prng_below(prng, 3)};
+    *message = (struct edge_message){.kind = (enum edge_kind)kind, .term = term, .sender_term = term + prng_below(prng,
+                                                                                                                  3)};
     switch (message->kind) {
     case EDGE_APPEND:
         message->append.previous_index = prng_below(prng, 9);
@@ -168,7 +169,8 @@ static void close_it(void *context)
 static void a_connection_takes_bytes_cut_anywhere_and_ends_with_garbage(void **state)
 {
     const struct edge_message message = {
-        .kind = EDGE_VOTE, .term = 50, .sender_term = 50, .vote = {.last_index = 1000, .last_term = 49, .disrupt_leader = true}};
+        .kind = EDGE_VOTE, .term = 50, .sender_term = 50, .vote = {.last_index = 1000, .last_term = 49,
+                                                                   .disrupt_leader = true}};
     struct world *world = memory_alloc_zero(1, sizeof(*world));
     struct quorum_status status;
     struct buffer frame = {0};
@@ -187,7 +189,9 @@ static void a_connection_takes_bytes_cut_anywhere_and_ends_with_garbage(void **s
             assert_true(quorum_inbound_bytes(inbound, bytes_of(frame.data + at, size)));
         }
         assert_false(closed);
-        assert_false(quorum_inbound_bytes(inbound, bytes_of("................................................................", 64)));
+        assert_false(quorum_inbound_bytes(inbound,
+                                          bytes_of("................................................................",
+                                                   64)));
         quorum_inbound_closed(inbound);
     }
     quorum_status_get(world->nodes[0].quorum, &status);

@@ -552,7 +552,8 @@ static bool script_run(struct loop *loop, struct script *script)
 
 static void a_crash_at_any_operation_keeps_what_was_acknowledged(void **state)
 {
-    static const enum memory_crash hows[] = {MEMORY_CRASH_LOSES, MEMORY_CRASH_KEEPS, MEMORY_CRASH_TEARS, MEMORY_CRASH_TEARS,
+    static const enum memory_crash hows[] = {MEMORY_CRASH_LOSES, MEMORY_CRASH_KEEPS, MEMORY_CRASH_TEARS,
+                                             MEMORY_CRASH_TEARS,
                                              MEMORY_CRASH_TEARS};
 
     (void)state;

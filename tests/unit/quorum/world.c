@@ -57,7 +57,8 @@ PRINTF_LIKE(2, 3) static void world_violate(struct world *world, const char *for
 
 /* Events. Keys are unique: the time in units of 4096 ns, then the order of creation. */
 
-static void world_at(struct world *world, uint64_t time_ns, struct world_event *event, void (*run)(struct world_event *))
+static void world_at(struct world *world, uint64_t time_ns, struct world_event *event,
+                     void (*run)(struct world_event *))
 {
     event->world = world;
     event->run = run;
@@ -133,7 +134,8 @@ static void job_work(struct world_event *event)
     if (job->node->life == job->life && job->node->quorum != NULL) {
         job->job->work(job->job);
     }
-    world_at(event->world, event->world->now_ns + prng_below(&event->world->prng, WORLD_JOB_SPREAD_NS), event, job_done);
+    world_at(event->world, event->world->now_ns + prng_below(&event->world->prng, WORLD_JOB_SPREAD_NS), event,
+             job_done);
 }
 
 static void world_submit(struct env *env, enum env_lane lane, struct env_job *env_job)
@@ -145,7 +147,8 @@ static void world_submit(struct env *env, enum env_lane lane, struct env_job *en
     job->node = node;
     job->job = env_job;
     job->life = node->life;
-    world_at(node->world, node->world->now_ns + prng_below(&node->world->prng, WORLD_JOB_SPREAD_NS), &job->event, job_work);
+    world_at(node->world, node->world->now_ns + prng_below(&node->world->prng, WORLD_JOB_SPREAD_NS), &job->event,
+             job_work);
 }
 
 static void world_post(struct env *env, struct env_message *message)
@@ -204,7 +207,8 @@ static uint64_t connection_next_ns(struct world_connection *connection)
     return time_ns;
 }
 
-static void connection_schedule(struct world_connection *connection, uint64_t time_ns, void (*run)(struct world_event *),
+static void connection_schedule(struct world_connection *connection, uint64_t time_ns,
+                                void (*run)(struct world_event *),
                                 struct buffer *data)
 {
     struct world_delivery *delivery = memory_alloc_zero(1, sizeof(*delivery));
@@ -317,7 +321,8 @@ static void connection_pass(struct world_connection *connection, struct bytes fr
     }
     if (world->faults.reorder && prng_below(&world->prng, 20) == 0) {
         buffer_append(&data, frame.data, frame.size);
-        connection_schedule(connection, world->now_ns + prng_below(&world->prng, 300 * NS_PER_MS), delivery_frame, &data);
+        connection_schedule(connection, world->now_ns + prng_below(&world->prng, 300 * NS_PER_MS), delivery_frame,
+                            &data);
         if (prng_below(&world->prng, 2) == 0) {
             return;
         }
@@ -404,7 +409,8 @@ static void delivery_open(struct world_event *event)
     delivery_free(delivery);
 }
 
-static struct stream *world_connect(struct net *net, const char *host, uint16_t port, const struct stream_handler *handler,
+static struct stream *world_connect(struct net *net, const char *host, uint16_t port,
+                                    const struct stream_handler *handler,
                                     void *context)
 {
     struct world_node *node = CONTAINER_OF(net, struct world_node, net);
@@ -610,7 +616,8 @@ static void proposal_done(struct quorum_proposal *base, enum status status)
     if (proposal->barrier) {
         world->barriers_ok += status == STATUS_OK;
         if (status == STATUS_OK && node->applied_index < proposal->must_see) {
-            world_violate(world, "a barrier at node %d saw %" PRIu64 ", not %" PRIu64, (int)node->id, node->applied_index,
+            world_violate(world, "a barrier at node %d saw %" PRIu64 ", not %" PRIu64, (int)node->id,
+                          node->applied_index,
                           proposal->must_see);
         }
     } else if (status == STATUS_OK) {

@@ -1,5 +1,5 @@
-/* A small world for quorum tests: up to five nodes with virtual time, disks in memory and links that lose, delay, repeat and
- * reorder frames, all from one seed. It checks, while it runs:
+/* A small world for quorum tests: up to five nodes with virtual time, disks in memory and links that lose, delay,
+ * repeat and reorder frames, all from one seed. It checks, while it runs:
  *
  *     1. at most one leader per term, over the whole history
  *     2. every node applies the same entries in the same order, across restarts and snapshots
