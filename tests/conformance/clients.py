@@ -1,5 +1,5 @@
-"""The foreign clients: how each is fetched and started. `find` returns a command's first words, or raises Skip with the name
-of what is missing. All are pinned: requirements here, java/*/pom.xml, go/go.mod with go.sum."""
+"""The foreign clients: how each is fetched and started. `find` returns a command's first words, or raises Skip with
+the name of what is missing. All are pinned: requirements here, java/*/pom.xml, go/go.mod with go.sum."""
 import glob
 import os
 import re
@@ -63,8 +63,12 @@ def venv_python():
     return python
 
 
-def java_class_path(which, *sources):
-    """Jars of java/WHICH/pom.xml and our classes from `sources`, compiled against them."""
+# Our programs by the pom whose jars they are compiled against.
+SOURCES = {'client': ('RoundTrip', 'Load', 'MessageCheck'), 'tools': ('ToolRunner', 'MessageCheck')}
+
+
+def java_class_path(which):
+    """Jars of java/WHICH/pom.xml and our classes, compiled against them."""
     maven = needs('mvn', 'maven')
     compiler = needs('javac', 'default-jdk-headless')
     jars = os.path.join(BUILD, 'java', which)
@@ -80,14 +84,14 @@ def java_class_path(which, *sources):
         shutil.rmtree(classes, ignore_errors=True)
         command([compiler, '-Xlint:all', '-Werror', '-d', classes, '-cp', f'{jars}/*', *paths], FETCH_SECONDS)
 
-    paths = [os.path.join(HERE, 'java', source + '.java') for source in sources]
+    paths = [os.path.join(HERE, 'java', source + '.java') for source in SOURCES[which]]
     fetched('java-' + which, contents(pom), fetch)
     fetched(f'java-{which}-classes', contents(pom, *paths), compile_sources)
     return f'{classes}:{jars}/*'
 
 
-def java(which, *sources):
-    return [needs('java', 'default-jre-headless'), *JAVA_OPTIONS, '-cp', java_class_path(which, *sources)]
+def java(which):
+    return [needs('java', 'default-jre-headless'), *JAVA_OPTIONS, '-cp', java_class_path(which)]
 
 
 def jar(which, name):
@@ -131,7 +135,7 @@ def find(name):
     if name == 'kafka-python':
         return [venv_python(), '-B', os.path.join(scripts, 'use_kafka_python.py')]
     if name == 'java':
-        return java('client', 'RoundTrip') + ['RoundTrip']
+        return java('client') + ['RoundTrip']
     if name == 'go':
         return [go_program()]
     raise Failure(f'there is no client {name}')
@@ -141,7 +145,7 @@ class ToolRunner:
     """Kafka's command-line tools, run one after the other in one JVM (java/ToolRunner.java)."""
 
     def __init__(self):
-        self.process = subprocess.Popen(java('tools', 'ToolRunner') + ['ToolRunner'], stdin=subprocess.PIPE,
+        self.process = subprocess.Popen(java('tools') + ['ToolRunner'], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE)
 
     def run(self, tool, *words):

@@ -26,7 +26,7 @@ class Cluster:
         if self.given or self.directory:
             return
         if not os.access(MILLRACE, os.X_OK):
-            raise Failure(f'{MILLRACE} is not there: build it (./start, or cmake --preset release && ninja -C build/release)')
+            raise Failure(f'{MILLRACE} is not there: run ./start, or cmake --preset release and ninja -C build/release')
         self.directory = tempfile.mkdtemp(prefix='cluster-', dir=BUILD)
         self.own = True
         words = [MILLRACE, 'dev', 'up', '--dir', self.directory, '--port', '29092']

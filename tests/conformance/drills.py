@@ -1,8 +1,9 @@
 """Members of a local cluster are killed again and again, as by a power cut of one machine.
 
 Nodes: two idempotent producers write all the time, librdkafka and the Java client. Afterwards every record that was
-acknowledged is at its offset, and no record is there twice. Controllers: one at a time, the active one every other time;
-topics can be created as soon as there is a new leader, nothing is lost, and all members know the same topics."""
+acknowledged is at its offset, and no record is there twice. Controllers: one at a time, the active one every other
+time; topics can be created as soon as there is a new leader, nothing is lost, and all members know the same topics.
+"""
 import collections
 import os
 import random
@@ -30,7 +31,8 @@ class Producer:
         self.name = name
         self.path = os.path.join(BUILD, f'acks-{topic}-{name}.txt')
         self.process = subprocess.Popen([*words, cluster.bootstrap, topic, str(PARTITIONS), str(RATE), name, self.path],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                        text=True)
 
     def stop(self):
         """Lets it deliver what it has. It must not have given up on any record."""
@@ -80,7 +82,7 @@ def start_producers(suite, topic):
     """Those whose toolchain is here; at least one."""
     script = os.path.join(HERE, 'clients', 'load_librdkafka.py')
     ways = (('librdkafka', lambda: [clients.venv_python(), '-B', script, 'produce']),
-            ('java', lambda: clients.java('client', 'RoundTrip', 'Load') + ['Load']))
+            ('java', lambda: clients.java('client') + ['Load']))
     found = []
     for name, find in ways:
         try:

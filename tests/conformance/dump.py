@@ -1,5 +1,5 @@
-"""Kafka's DumpLogSegments reads the segments of all nodes: every record of every batch, the offset index, the time index.
-It ends with 0 whatever it meets; what is wrong is in what it prints."""
+"""Kafka's DumpLogSegments reads the segments of all nodes: every record of every batch, the offset index, the time
+index. It ends with 0 whatever it meets; what is wrong is in what it prints."""
 import glob
 import os
 import re
@@ -8,14 +8,29 @@ import clients
 from suite import Failure, Skip, expect
 
 TOOL = 'org.apache.kafka.tools.DumpLogSegments'
-# Complaints of the tool, and what it says of a batch whose checksum is wrong. It calls the first offset of every segment
-# but the first "non-consecutive", as following -1: that line says nothing.
+# Complaints of the tool, and what it says of a batch whose checksum is wrong. It calls the first offset of every
+# segment but the first "non-consecutive", as following -1: that line says nothing.
 WRONG = re.compile(r'(?im)^(.*(mismatch|not valid|isvalid: false|exception|error|corrupt|out of order|could not|'
                    r'invalid|no magic).*| *\d+ is followed by .*)$')
 BATCHES = re.compile(r'(?m)^baseOffset: ')
 RECORDS = re.compile(r'(?m)^\| offset: ')
 SHOWN = 5
+# The tool prints a line per record, and all that it prints for a group of files is held in memory.
 FILES_AT_ONCE = 20
+BYTES_AT_ONCE = 8 << 20
+
+
+def groups(files):
+    part, size = [], 0
+    for path in files:
+        bytes_more = os.path.getsize(path)
+        if part and (len(part) == FILES_AT_ONCE or size + bytes_more > BYTES_AT_ONCE):
+            yield part
+            part, size = [], 0
+        part.append(path)
+        size += bytes_more
+    if part:
+        yield part
 
 
 class Dump:
@@ -25,16 +40,16 @@ class Dump:
 
     def files(self, suffix):
         """Those with something in them; an index that was made in full size and not yet used is all zero bytes."""
-        found = [path for folder in self.data for path in glob.glob(os.path.join(folder, '**', '*' + suffix), recursive=True)
+        found = [path for folder in self.data
+                 for path in glob.glob(os.path.join(folder, '**', '*' + suffix), recursive=True)
                  if '__cluster_metadata' not in path and '-delete' not in path and os.path.getsize(path) > 0]
         if not found:
             raise Skip(f'no {suffix} files with contents in {self.data}')
         return sorted(found)
 
     def run(self, files, *options):
-        """The tool's output, for so many files at once as memory likes."""
-        for at in range(0, len(files), FILES_AT_ONCE):
-            part = files[at:at + FILES_AT_ONCE]
+        """(files, the tool's output) for one group of files after the other."""
+        for part in groups(files):
             code, output = self.runner.run(TOOL, *options, '--files', ','.join(part))
             expect(f'code ({output[-1000:]})', 0, code)
             wrong = [match.group(0) for match in WRONG.finditer(output)]

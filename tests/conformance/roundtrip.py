@@ -1,6 +1,7 @@
-"""Every client writes the same data with every codec, every client reads it: contents, keys, headers, timestamps and order
-are compared by digests. clients/records.py describes the data."""
+"""Every client writes the same data with every codec, every client reads it: contents, keys, headers, timestamps and
+order are compared by digests. clients/records.py describes the data."""
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import clients
 import records
@@ -14,6 +15,7 @@ SIZES = ((100, 20_000, 1_000_000), (900_000, 40, 2_000))
 SECONDS_SMALL = 180
 SECONDS_FULL = 3600
 WRONG_SHOWN = 6
+READERS_AT_ONCE = 2
 
 
 class RoundTrip:
@@ -79,8 +81,11 @@ class RoundTrip:
         if not self.suite.test(f'{producer} writes', self.write, producer):
             return
         times = {}
-        for consumer in self.programs:
-            self.suite.test(f'{producer} to {consumer}', self.read, producer, consumer, times)
+        for size in self.files:
+            self.wanted(producer, size)  # computed before the readers run side by side
+        with ThreadPoolExecutor(READERS_AT_ONCE) as pool:
+            for consumer in self.programs:
+                pool.submit(self.suite.test, f'{producer} to {consumer}', self.read, producer, consumer, times)
         if self.suite.full:
             topics.delete(self.cluster, *(self.topic(producer, codec, SIZES[1][0]) for codec in CODECS))
 

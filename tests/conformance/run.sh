@@ -1,11 +1,11 @@
 #!/bin/sh
-# Holds a cluster against what others wrote: clients, command-line tools, message definitions. Prints a line per test and
-# ends with `N passed, N failed, N skipped`.
+# Holds a cluster against what others wrote: clients, command-line tools, message definitions. Prints a line per test
+# and ends with `N passed, N failed, N skipped`.
 #
 #   tests/conformance/run.sh [PART...]    roundtrip tools dump schemas traps drills; all if none is given
 #
-# Without more, a local cluster of three controllers and three nodes is started from build/release and stopped at the end.
-# The environment may say otherwise:
+# Without more, a local cluster of three controllers and three nodes is started from build/release and stopped at the
+# end. The environment may say otherwise:
 #
 #   CONFORMANCE_SCALE     small (default) or full: the record counts and rounds of the long run
 #   CONFORMANCE_CLIENTS   only these clients, e.g. "kcat go"

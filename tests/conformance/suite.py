@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Runs the parts of the conformance suite: see run.sh. A part is a module with `run(suite)`; its tests call `suite.test`
-with a name and a function, which raises Failure to fail."""
+"""Runs the parts of the conformance suite: see run.sh. A part is a module with `run(suite)`; its tests call
+`suite.test` with a name and a function, which raises Failure to fail."""
 import importlib
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 import traceback
 
@@ -49,6 +51,7 @@ def command(words, seconds, **options):
 class Suite:
     def __init__(self, full):
         self.full = full
+        self.lock = threading.Lock()  # tests may run side by side
         self.passed = self.failed = self.skipped = 0
         self.part = ''
         self.cluster = None
@@ -60,17 +63,18 @@ class Suite:
         result, why = 'ok', ''
         try:
             function(*arguments)
-            self.passed += 1
         except Skip as skip:
             result, why = 'skipped', f': {skip}'
-            self.skipped += 1
         except Failure as failure:
             result, why = 'failed', f'\n{failure}'
-            self.failed += 1
         except Exception:  # pylint: disable=broad-except
             result, why = 'failed', f'\n{traceback.format_exc()}'
-            self.failed += 1
-        print(f'{self.part}/{name}: {result} ({time.monotonic() - begin:.1f} s)' + why.replace('\n', '\n    '), flush=True)
+        with self.lock:
+            self.passed += result == 'ok'
+            self.failed += result == 'failed'
+            self.skipped += result == 'skipped'
+            print(f'{self.part}/{name}: {result} ({time.monotonic() - begin:.1f} s)' + why.replace('\n', '\n    '),
+                  flush=True)
         return result == 'ok'
 
     def run(self, part):
@@ -99,9 +103,14 @@ def main():
     os.makedirs(BUILD, exist_ok=True)
     suite = Suite(os.environ.get('CONFORMANCE_SCALE', 'small') == 'full')
     suite.cluster = cluster.Cluster()
+    # Told to stop, it still stops its cluster and says how far it came.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         for part in parts:
             suite.run(part)
+    except (SystemExit, KeyboardInterrupt):
+        print(f'{suite.part}: stopped from outside')
+        suite.failed += 1
     finally:
         suite.cluster.stop(keep=bool(os.environ.get('CONFORMANCE_KEEP')))
     print(f'{suite.passed} passed, {suite.failed} failed, {suite.skipped} skipped')

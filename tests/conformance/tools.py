@@ -1,5 +1,5 @@
-"""Kafka's own command-line tools do their jobs: what they print is held against what was asked for. A change is looked for
-until it shows: nodes follow the metadata log a little behind."""
+"""Kafka's own command-line tools do their jobs: what they print is held against what was asked for. A change is looked
+for until it shows: nodes follow the metadata log a little behind."""
 import json
 import re
 
@@ -68,8 +68,8 @@ class Tools:
         self.run(TOPIC, *self.server, '--create', '--if-not-exists', '--topic', name)
         self.shows(f'(?m)^{name}$', TOPIC, *self.server, '--list')
         output = self.shows('PartitionCount: 2', TOPIC, *self.server, '--describe', '--topic', name)
-        for part in ('ReplicationFactor: 1', 'retention.ms=86400000', 'Partition: 0\tLeader: ', 'Partition: 1\tLeader: ',
-                     'TopicId: '):
+        for part in ('ReplicationFactor: 1', 'retention.ms=86400000', 'Partition: 0\tLeader: ',
+                     'Partition: 1\tLeader: ', 'TopicId: '):
             expect_in('description', part, output)
         self.run(TOPIC, *self.server, '--alter', '--topic', name, '--partitions', '4')
         self.shows('PartitionCount: 4', TOPIC, *self.server, '--describe', '--topic', name)

@@ -109,7 +109,8 @@ def append_between_look_up_and_wait_is_not_missed(suite):
         for turn in range(200):
             writer.send('Produce', offered_produce(topic), **topic.produce_request({0: BATCH}))
             got, seconds = timed(lambda at=turn: topic.fetch(at, max_wait_ms=8000, min_bytes=1))
-            expect('error of the append', NONE, writer.receive()['responses'][0]['partition_responses'][0]['error_code'])
+            appended = writer.receive()['responses'][0]['partition_responses'][0]
+            expect('error of the append', NONE, appended['error_code'])
             if not got['records'] or seconds > 6:
                 raise Failure(f'turn {turn}: {len(got["records"])} bytes after {seconds:.2f} s')
 

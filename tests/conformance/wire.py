@@ -1,5 +1,6 @@
-"""A small client of the protocol for tests that need exact bytes: messages of every version, encoded from the schema files,
-which schema_compare.py holds against Kafka's own definitions. Messages are dictionaries; missing fields take their default."""
+"""A small client of the protocol for tests that need exact bytes: messages of every version, encoded from the schema
+files, which schema_compare.py holds against Kafka's own definitions. Messages are dictionaries; missing fields take
+their default."""
 import itertools
 import os
 import socket

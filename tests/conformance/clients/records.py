@@ -10,9 +10,9 @@ A digest line is one per partition, with what was read from offset 0 to the end:
 
     TOPIC PARTITION COUNT CONTENT TIMES
 
-CONTENT is the SHA-256 over, for each record in the order read, the line `OFFSET KEYSIZE VALUESIZE HEADERS\\n`, the key and
-the value; sizes of null are -1, HEADERS is name=value joined by commas, a null value is written NULL. TIMES is the SHA-256
-over the timestamps, a line each.
+CONTENT is the SHA-256 over, for each record in the order read, the line `OFFSET KEYSIZE VALUESIZE HEADERS\\n`, the key
+and the value; sizes of null are -1, HEADERS is name=value joined by commas, a null value is written NULL. TIMES is the
+SHA-256 over the timestamps, a line each.
 """
 import hashlib
 import random
@@ -40,7 +40,8 @@ def generate(count, size, seed):
     words = ' '.join(source.choice(('stream', 'record', 'batch', 'quorum', 'leader')) for _ in range(POOL_SIZE // 5))
     pools = (noise, noise[:97] * (POOL_SIZE // 97 + 1), words.encode())
     for i in range(count):
-        key = None if i % 10 == 0 else b'' if i % 10 == 1 else b'key-%d' % (i % 1000) if i % 10 < 8 else noise[i % 999:][:9]
+        kind = i % 10
+        key = None if kind == 0 else b'' if kind == 1 else b'key-%d' % (i % 1000) if kind < 8 else noise[i % 999:][:9]
         if i % 17 == 3:
             value = None
         elif i % 19 == 4:

@@ -74,9 +74,10 @@ def bytes_of(data):
 def millrace_records(output):
     for line in output:
         record = json.loads(line)
-        headers = record.get('headers') or []
-        yield (record['partition'], record['offset'], record['ts'], bytes_of(record['key']), bytes_of(record['payload']),
-               [(name, bytes_of(value)) for name, value in zip(headers[::2], headers[1::2])])
+        flat = record.get('headers') or []
+        headers = [(name, bytes_of(value)) for name, value in zip(flat[::2], flat[1::2])]
+        yield (record['partition'], record['offset'], record['ts'], bytes_of(record['key']),
+               bytes_of(record['payload']), headers)
 
 
 def consume(command, parse, topic):
@@ -105,7 +106,8 @@ def main():
             text = subprocess.run(['kcat', '-V'], capture_output=True, text=True, check=True).stdout
             print('kcat', text.split('\n')[3].split()[1], 'librdkafka', text.split('librdkafka ')[1].split()[0])
         else:
-            print(subprocess.run([MILLRACE, 'version'], capture_output=True, text=True, check=True).stdout.split('\n')[0])
+            text = subprocess.run([MILLRACE, 'version'], capture_output=True, text=True, check=True).stdout
+            print(text.split('\n')[0])
         return
     bootstrap, *rest = sys.argv[3:]
     if command == 'produce':
