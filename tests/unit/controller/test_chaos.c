@@ -1,5 +1,5 @@
-/* Three controllers in the simulator, under crashes, power cuts, pauses and partitions, while an administrator creates and deletes
- * topics and registers nodes, each through whichever controller he happens to ask. Afterwards:
+/* Three controllers in the simulator, under crashes, power cuts, pauses and partitions, while an administrator creates
+ * and deletes topics and registers nodes, each through whichever controller he happens to ask. Afterwards:
  *
  *     1. all controllers have the same image at the same offset
  *     2. a topic whose creation was acknowledged exists, unless its deletion was attempted
