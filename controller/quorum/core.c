@@ -145,7 +145,7 @@ static void core_hard_state(struct core *core, uint64_t term, uint64_t vote)
     core->hard_vote = vote;
 }
 
-void core_prepare(struct core *core, uint64_t term, uint64_t vote, struct log *log, bool pristine)
+void core_prepare(struct core *core, uint64_t term, uint64_t vote, struct log *log, bool has_snapshot)
 {
     ASSERT(!core->started);
     log_deinit(&core->log);
@@ -153,12 +153,13 @@ void core_prepare(struct core *core, uint64_t term, uint64_t vote, struct log *l
     log_init(log);
     core->hard_term = term;
     core->hard_vote = vote;
-    if (pristine) {
+    if (!has_snapshot && log_last(&core->log) == 0) {
         struct log_entry *entry = core_first_entry(core);
         struct core_effect *effect;
 
-        ASSERT(log_last(&core->log) == 0);
-        core_hard_state(core, 1, 0);
+        if (term == 0) {
+            core_hard_state(core, 1, 0);
+        }
         effect = core_effect(core, CORE_APPEND);
         effect->ticket = ++core->ticket;
         effect->index = 1;

@@ -135,9 +135,10 @@ void core_deinit(struct core *core);
 /* Every proposal becomes a CORE_DONE effect with STATUS_CLOSED. */
 void core_close(struct core *core);
 
-/* Before the start: what the disk had. `log` (moved) holds the entries; `pristine`: nothing at all, then effects create
- * the first term and entry. The effects (hard state, entries) must be durable before core_start. */
-void core_prepare(struct core *core, uint64_t term, uint64_t vote, struct log *log, bool pristine);
+/* Before the start: what the disk had. `log` (moved) holds the entries. If it is empty and there is no snapshot,
+ * effects create the first term and entry: the directory is new, or a crash tore its beginning. The effects (hard
+ * state, entries) must be durable before core_start. */
+void core_prepare(struct core *core, uint64_t term, uint64_t vote, struct log *log, bool has_snapshot);
 /* `snapshot` may be NULL; borrowed. */
 void core_start(struct core *core, uint64_t now_ms, const struct core_snapshot *snapshot);
 

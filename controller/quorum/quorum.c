@@ -552,7 +552,8 @@ static enum status quorum_check(struct quorum *quorum, struct wal_load *load, in
         }
     }
     if (snapshot == NULL) {
-        if (damaged > 0 || load->log.base > 0) {
+        /* Without any snapshot the whole log must be there; a damaged one is no loss then. */
+        if (load->log.base > 0 || (load->pristine && damaged > 0)) {
             snprintf(quorum->error, sizeof(quorum->error),
                      "the log begins behind entry %llu and no snapshot that covers it is whole",
                      (unsigned long long)load->log.base);
@@ -591,7 +592,6 @@ static enum status quorum_load(struct quorum *quorum, struct wal_load *load)
         .directory = options->directory,
         .identity = quorum->core.options.identity,
         .segment_bytes = (options->segment_bytes + WAL_ALIGNMENT - 1) & ~(uint64_t)(WAL_ALIGNMENT - 1),
-        .entry_bytes_max = options->entry_bytes_max,
         .durable = quorum_durable,
         .failed = quorum_wal_failed,
         .context = quorum,
@@ -697,7 +697,7 @@ static enum status quorum_prepare(struct quorum *quorum)
     if (status != STATUS_OK) {
         return status;
     }
-    core_prepare(&quorum->core, load.term, load.vote, &load.log, load.pristine);
+    core_prepare(&quorum->core, load.term, load.vote, &load.log, quorum->snapshot != NULL);
     for (size_t i = 0; i < quorum->core.effect_count; i++) {
         struct core_effect *effect = &quorum->core.effects[i];
 

@@ -69,7 +69,6 @@ struct wal_options {
     const char *directory; /* borrowed */
     struct edge_identity identity;
     uint64_t segment_bytes;
-    size_t entry_bytes_max;
     /* Everything up to `ticket` is durable. */
     void (*durable)(void *context, uint64_t ticket);
     /* A write or sync failed; nothing is written any more. */

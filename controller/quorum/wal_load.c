@@ -228,7 +228,6 @@ static enum status wal_walk_segment(struct wal_walk *walk, const uint8_t *data, 
             break;
         }
         status = wal_record_decode(bytes_of(data + walk->position, size - walk->position), walk->identity, number,
-                                   walk->wal->options.entry_bytes_max + WAL_ALIGNMENT,
                                    &record);
         if (status == STATUS_INVALID) {
             snprintf(walk->error, WAL_ERROR_MAX, "%.400s belongs to another node or another cluster",

@@ -107,8 +107,7 @@ static bool wal_record_is_sane(const struct wal_record *record)
     UNREACHABLE();
 }
 
-enum status wal_record_decode(struct bytes data, uint32_t identity, uint64_t segment, size_t body_max,
-                              struct wal_record *record)
+enum status wal_record_decode(struct bytes data, uint32_t identity, uint64_t segment, struct wal_record *record)
 {
     uint32_t body_size;
     const enum status status = wal_record_decode_header(data, identity, segment, record, &body_size);
@@ -116,7 +115,7 @@ enum status wal_record_decode(struct bytes data, uint32_t identity, uint64_t seg
     if (status != STATUS_OK) {
         return status;
     }
-    if (body_size > body_max || body_size > data.size - WAL_HEADER_SIZE) {
+    if (body_size > data.size - WAL_HEADER_SIZE) {
         return STATUS_CORRUPT;
     }
     record->size = wal_record_size(body_size);

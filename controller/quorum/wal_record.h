@@ -46,7 +46,7 @@ void wal_record_encode(const struct wal_record *record, uint32_t identity, uint6
 MUST_USE enum status wal_record_decode_header(struct bytes data, uint32_t identity, uint64_t segment,
                                               struct wal_record *record, uint32_t *body_size);
 /* A whole record at the start of `data`. STATUS_CORRUPT also if it is cut off or its body does not verify. */
-MUST_USE enum status wal_record_decode(struct bytes data, uint32_t identity, uint64_t segment, size_t body_max,
+MUST_USE enum status wal_record_decode(struct bytes data, uint32_t identity, uint64_t segment,
                                        struct wal_record *record);
 
 #endif

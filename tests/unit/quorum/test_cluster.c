@@ -399,6 +399,72 @@ static void other_voters_and_a_second_process_are_refused(void **state)
     end_world(world);
 }
 
+/* The disk fails at every operation of the very first start, and the machine with it; the next start makes a whole
+ * node. */
+static void a_crash_at_any_operation_of_the_first_start_is_made_good(void **state)
+{
+    bool through = false;
+
+    (void)state;
+    for (uint64_t fail_at = 1; !through; fail_at++) {
+        for (int how = MEMORY_CRASH_LOSES; how <= MEMORY_CRASH_TEARS; how++) {
+            for (uint64_t seed = 1; seed <= (how == MEMORY_CRASH_TEARS ? 20 : 1); seed++) {
+                struct world *world = memory_alloc_zero(1, sizeof(*world));
+
+                world_init(world, seed, 1);
+                world->nodes[0].disk.fail_at = fail_at;
+                through = world_start(world, 0);
+                if (through) {
+                    world_crash(world, 0, (enum memory_crash)how);
+                } else {
+                    memory_disk_crash(&world->nodes[0].disk, (enum memory_crash)how);
+                }
+                assert_true(world_start(world, 0));
+                world_run(world, NS_PER_SECOND);
+                world_propose(world, 0, 10);
+                world_run(world, NS_PER_SECOND);
+                assert_int_equal(world->answered_ok, 1);
+                end_world(world);
+            }
+        }
+    }
+}
+
+static void a_damaged_first_snapshot_is_no_loss_and_a_damaged_later_one_falls_back(void **state)
+{
+    struct world *world = calm_world(1);
+
+    (void)state;
+    for (int snapshots = 1; snapshots <= 3; snapshots++) {
+        struct quorum_status status;
+        struct buffer *contents;
+        const uint64_t entries = world->nodes[0].entries;
+        char path[64];
+
+        quorum_status_get(world->nodes[0].quorum, &status);
+        for (uint64_t before = status.snapshot_index; status.snapshot_index == before;) {
+            world_propose(world, 0, 2000);
+            world_run(world, 50 * NS_PER_MS);
+            quorum_status_get(world->nodes[0].quorum, &status);
+        }
+        assert_true(world->nodes[0].entries > entries);
+        world_crash(world, 0, MEMORY_CRASH_LOSES);
+        snprintf(path, sizeof(path), "/data/quorum/snapshot-%020llu.snap", (unsigned long long)status.snapshot_index);
+        contents = memory_disk_contents(&world->nodes[0].disk, path);
+        assert_non_null(contents);
+        contents->data[100] ^= 1;
+        assert_true(world_start(world, 0));
+        world_run(world, NS_PER_SECOND);
+        assert_true(world_is_even(world));
+        contents->data[100] ^= 1;
+        world_crash(world, 0, MEMORY_CRASH_KEEPS);
+        assert_true(world_start(world, 0));
+        world_run(world, NS_PER_SECOND);
+        assert_true(world_is_even(world));
+    }
+    end_world(world);
+}
+
 static void a_damaged_log_keeps_a_node_from_starting(void **state)
 {
     struct world *world = calm_world(1);
@@ -436,6 +502,8 @@ int main(void)
         cmocka_unit_test(a_leader_that_stood_still_answers_nothing_before_it_stepped_down),
         cmocka_unit_test(a_minority_answers_no_proposal_and_no_barrier),
         cmocka_unit_test(other_voters_and_a_second_process_are_refused),
+        cmocka_unit_test(a_crash_at_any_operation_of_the_first_start_is_made_good),
+        cmocka_unit_test(a_damaged_first_snapshot_is_no_loss_and_a_damaged_later_one_falls_back),
         cmocka_unit_test(a_damaged_log_keeps_a_node_from_starting),
     };
 

@@ -107,7 +107,6 @@ static struct wal_options loop_options(struct loop *loop)
         .directory = DIRECTORY,
         .identity = {{{5}}, 3},
         .segment_bytes = 32 * 1024,
-        .entry_bytes_max = 100 * 1024,
         .durable = loop_durable,
         .failed = loop_failed,
         .context = loop,
