@@ -22,6 +22,7 @@ FLUSH_SECONDS = 240
 READ_SECONDS = 600
 ELECTION_SECONDS = 20
 SETTLE_SECONDS = 30
+FENCED_SECONDS = 11  # more than broker.session.timeout.ms
 ROUNDS_SMALL, ROUNDS_FULL = 3, 30
 LIMIT = 2000  # partitions in one answer of DescribeTopicPartitions
 
@@ -107,7 +108,8 @@ def kill_nodes(suite, rounds):
             time.sleep(chance.uniform(1.0, 2.5))
             node = nodes[turn % len(nodes)]
             cluster.kill('node', node)
-            time.sleep(chance.uniform(0.0, 1.0))
+            # Now and then long enough to be fenced.
+            time.sleep(FENCED_SECONDS if turn % 5 == 2 else chance.uniform(0.0, 1.0))
             cluster.restart('node', node)
         time.sleep(1)
         for producer in producers:

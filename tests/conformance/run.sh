@@ -2,7 +2,7 @@
 # Holds a cluster against what others wrote: clients, command-line tools, message definitions. Prints a line per test
 # and ends with `N passed, N failed, N skipped`.
 #
-#   tests/conformance/run.sh [PART...]    roundtrip tools dump schemas traps drills; all if none is given
+#   tests/conformance/run.sh [PART...]    schemas roundtrip tools traps drills dump; all if none is given
 #
 # Without more, a local cluster of three controllers and three nodes is started from build/release and stopped at the
 # end. The environment may say otherwise:
