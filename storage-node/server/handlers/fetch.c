@@ -366,7 +366,8 @@ static void fetch_judge(struct fetch *fetch)
 
         bytes += (int64_t)item->slice.size;
         urgent |= item->error != ERROR_NONE || item->diverging_epoch >= 0;
-        /* More is there than one slice may hold, or behind the segment's end: waiting would not make this one larger. */
+        /* More is there than one slice may hold, or behind the segment's end: waiting would not make this one
+         * larger. */
         urgent |= item->slice.size > 0 && item->slice.next_offset < item->high_watermark;
     }
     if (urgent || bytes >= fetch->min_bytes || env_now_ns(fetch->home->env) >= fetch->deadline_ns) {

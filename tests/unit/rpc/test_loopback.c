@@ -1,4 +1,5 @@
-/* Servers on two threads and clients on a third, over real sockets: requests that stay, travel and wait, all answered once. */
+/* Servers on two threads and clients on a third, over real sockets: requests that stay, travel and wait, all answered
+ * once. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -108,7 +108,8 @@ static void fake_refuse(struct net_accepted *accepted)
     memory_free(accepted);
 }
 
-static struct stream *fake_connect(struct net *net, const char *host, uint16_t port, const struct stream_handler *handler,
+static struct stream *fake_connect(struct net *net, const char *host, uint16_t port,
+                                   const struct stream_handler *handler,
                                    void *context)
 {
     struct fake_loop *loop = CONTAINER_OF(net, struct fake_loop, net);

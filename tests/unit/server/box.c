@@ -120,7 +120,8 @@ void box_init(struct box *box)
     memory_disk_init(&box->disk, 1);
     world_set_disk(&box->world, &box->disk.disk);
     image_maker_init(&box->maker);
-    assert_int_equal(config_read(node_config_schema(), &(struct config_inputs){.settings = SETTINGS, .setting_count = 3},
+    assert_int_equal(config_read(node_config_schema(), &(struct config_inputs){.settings = SETTINGS,
+                                                                               .setting_count = 3},
                                  &box->config, &problem),
                      STATUS_OK);
     box->service = (struct service){.shards = box->shards,

@@ -1,4 +1,5 @@
-/* A storage node's loops with their partitions, servers and routes on a disk in memory, without controllers: what clients meet. */
+/* A storage node's loops with their partitions, servers and routes on a disk in memory, without controllers: what
+ * clients meet. */
 #ifndef TESTS_UNIT_SERVER_BOX_H
 #define TESTS_UNIT_SERVER_BOX_H
 
@@ -34,7 +35,8 @@ struct partition *box_partition(struct box *box, uint8_t topic, int32_t index);
 /* A connection to the first loop by listener `listener`. */
 struct fake_stream *box_connect(struct box *box, uint32_t listener);
 
-/* Sends a request and runs until nothing happens; the answer, decoded into `response`. Fails the test if there is none. */
+/* Sends a request and runs until nothing happens; the answer, decoded into `response`. Fails the test if there is
+ * none. */
 void box_ask(struct box *box, struct fake_stream *stream, int16_t key, int16_t version, const void *request,
              struct arena *arena, void *response);
 /* Only sends. */

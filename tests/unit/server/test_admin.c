@@ -1,5 +1,5 @@
-/* What clients ask about the cluster and a node: metadata, descriptions, deletions; every API in every version; and bytes that nobody
- * would send by mistake. */
+/* What clients ask about the cluster and a node: metadata, descriptions, deletions; every API in every version; and
+ * bytes that nobody would send by mistake. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -511,7 +511,67 @@ static void every_api_answers_an_empty_request_in_every_version(void **state)
     }
 }
 
-/* Requests that mean something, to be damaged. */
+/* Each fills a request with something to look up. */
+static void sample_metadata(struct metadata_request *body, struct arena *arena)
+{
+    body->topics = arena_need(arena, 2, sizeof(*body->topics));
+    body->topics_count = 2;
+    body->topics[0].name = STRING("events");
+    body->topics[1].name = STRING("nothing");
+}
+
+static void sample_fetch(struct fetch_request *body, struct arena *arena)
+{
+    body->topics = arena_need(arena, 1, sizeof(*body->topics));
+    body->topics_count = 1;
+    body->session_epoch = 0;
+    fetch_request_topics_init(body->topics);
+    body->topics->topic = STRING("events");
+    body->topics->topic_id = maker_topic_id(1);
+    body->topics->partitions = arena_need(arena, 2, sizeof(*body->topics->partitions));
+    body->topics->partitions_count = 2;
+    for (int32_t i = 0; i < 2; i++) {
+        fetch_request_topics_partitions_init(&body->topics->partitions[i]);
+        body->topics->partitions[i].partition = i;
+        body->topics->partitions[i].partition_max_bytes = 1000;
+    }
+}
+
+static void sample_list_offsets(struct list_offsets_request *body, struct arena *arena)
+{
+    body->replica_id = -1;
+    body->topics = arena_need(arena, 1, sizeof(*body->topics));
+    body->topics_count = 1;
+    body->topics->name = STRING("events");
+    body->topics->partitions = arena_need(arena, 2, sizeof(*body->topics->partitions));
+    body->topics->partitions_count = 2;
+    for (int32_t i = 0; i < 2; i++) {
+        list_offsets_request_topics_partitions_init(&body->topics->partitions[i]);
+        body->topics->partitions[i].partition_index = i;
+        body->topics->partitions[i].timestamp = i == 0 ? 5 : -3;
+    }
+}
+
+static void sample_produce(struct produce_request *body, struct arena *arena)
+{
+    const struct space batch = batch_make(&(struct batch_recipe){.timestamp = 3});
+    const uint8_t *copy = memcpy(arena_need(arena, batch.size, 1), batch.data, batch.size);
+
+    memory_free(batch.data);
+    body->acks = -1;
+    body->topic_data = arena_need(arena, 1, sizeof(*body->topic_data));
+    body->topic_data_count = 1;
+    body->topic_data->name = STRING("events");
+    body->topic_data->topic_id = maker_topic_id(1);
+    body->topic_data->partition_data = arena_need(arena, 2, sizeof(*body->topic_data->partition_data));
+    body->topic_data->partition_data_count = 2;
+    for (int32_t i = 0; i < 2; i++) {
+        body->topic_data->partition_data[i].index = i;
+        body->topic_data->partition_data[i].records = (struct records){.data = copy, .size = batch.size};
+    }
+}
+
+/* Requests of every API and version, to be damaged. Returns their number. */
 static size_t make_samples(struct buffer *samples, struct arena *arena)
 {
     size_t route_count;
@@ -525,64 +585,17 @@ static size_t make_samples(struct buffer *samples, struct arena *arena)
             void *request = arena_need(arena, 1, api->request.size);
 
             api->request.init(request);
-            buffer_init(&samples[count]);
-            if (routes[i].key == API_METADATA) {
-                struct metadata_request *body = request;
-
-                body->topics = arena_need(arena, 2, sizeof(*body->topics));
-                body->topics_count = 2;
-                body->topics[0].name = STRING("events");
-                body->topics[1].name = STRING("nothing");
-            } else if (routes[i].key == API_FETCH) {
-                struct fetch_request *body = request;
-
-                body->topics = arena_need(arena, 1, sizeof(*body->topics));
-                body->topics_count = 1;
-                body->session_epoch = 0;
-                fetch_request_topics_init(body->topics);
-                body->topics->topic = STRING("events");
-                body->topics->topic_id = maker_topic_id(1);
-                body->topics->partitions = arena_need(arena, 2, sizeof(*body->topics->partitions));
-                body->topics->partitions_count = 2;
-                for (int32_t j = 0; j < 2; j++) {
-                    fetch_request_topics_partitions_init(&body->topics->partitions[j]);
-                    body->topics->partitions[j].partition = j;
-                    body->topics->partitions[j].partition_max_bytes = 1000;
-                }
-            } else if (routes[i].key == API_LIST_OFFSETS) {
-                struct list_offsets_request *body = request;
-
-                body->replica_id = -1;
-                body->topics = arena_need(arena, 1, sizeof(*body->topics));
-                body->topics_count = 1;
-                body->topics->name = STRING("events");
-                body->topics->partitions = arena_need(arena, 2, sizeof(*body->topics->partitions));
-                body->topics->partitions_count = 2;
-                for (int32_t j = 0; j < 2; j++) {
-                    list_offsets_request_topics_partitions_init(&body->topics->partitions[j]);
-                    body->topics->partitions[j].partition_index = j;
-                    body->topics->partitions[j].timestamp = j == 0 ? 5 : -3;
-                }
-            } else if (routes[i].key == API_PRODUCE) {
-                struct produce_request *body = request;
-                const struct space batch = batch_make(&(struct batch_recipe){.timestamp = 3});
-
-                body->acks = -1;
-                body->topic_data = arena_need(arena, 1, sizeof(*body->topic_data));
-                body->topic_data_count = 1;
-                body->topic_data->name = STRING("events");
-                body->topic_data->topic_id = maker_topic_id(1);
-                body->topic_data->partition_data = arena_need(arena, 2, sizeof(*body->topic_data->partition_data));
-                body->topic_data->partition_data_count = 2;
-                for (int32_t j = 0; j < 2; j++) {
-                    body->topic_data->partition_data[j].index = j;
-                    body->topic_data->partition_data[j].records = (struct records){.data = batch.data, .size = batch.size};
-                }
-                frame_request(&samples[count++], routes[i].key, version, 42, request);
-                memory_free(batch.data);
-                continue;
+            if (api->key == API_METADATA) {
+                sample_metadata(request, arena);
+            } else if (api->key == API_FETCH) {
+                sample_fetch(request, arena);
+            } else if (api->key == API_LIST_OFFSETS) {
+                sample_list_offsets(request, arena);
+            } else if (api->key == API_PRODUCE) {
+                sample_produce(request, arena);
             }
-            frame_request(&samples[count++], routes[i].key, version, 42, request);
+            buffer_init(&samples[count]);
+            frame_request(&samples[count++], api->key, version, 42, request);
         }
     }
     return count;

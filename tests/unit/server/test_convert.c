@@ -109,7 +109,8 @@ static void append_time_stands_for_all_records(void **state)
     (void)state;
     for (int to = -1; to < 5; to++) {
         struct topic_config config = config_of((enum topic_compression)to);
-        struct space batch = batch_make(&(struct batch_recipe){.records = 3, .timestamp = 5, .compression = COMPRESSION_GZIP});
+        struct space batch = batch_make(&(struct batch_recipe){.records = 3, .timestamp = 5,
+                                                               .compression = COMPRESSION_GZIP});
         struct batch_header header;
         struct batch_copy copy;
         struct bytes stored;
@@ -209,7 +210,8 @@ static void damaged_records_are_refused_when_they_must_be_read(void **state)
 
 static void compacted_topics_want_keys(void **state)
 {
-    static const enum topic_compression TYPES[] = {TOPIC_COMPRESSION_PRODUCER, TOPIC_COMPRESSION_NONE, TOPIC_COMPRESSION_LZ4};
+    static const enum topic_compression TYPES[] = {TOPIC_COMPRESSION_PRODUCER, TOPIC_COMPRESSION_NONE,
+                                                   TOPIC_COMPRESSION_LZ4};
 
     (void)state;
     for (size_t i = 0; i < 3; i++) {

@@ -111,7 +111,8 @@ static struct produce_request_topic_data_partition_data *add_produce(struct fixt
     return row;
 }
 
-static const struct produce_response_responses_partition_responses *produced(const struct fixture *fixture, int32_t index)
+static const struct produce_response_responses_partition_responses *produced(const struct fixture *fixture,
+                                                                             int32_t index)
 {
     assert_int_equal(fixture->produced.responses_count, 1);
     assert_true(index < fixture->produced.responses[0].partition_responses_count);
@@ -120,7 +121,8 @@ static const struct produce_response_responses_partition_responses *produced(con
 
 static void ask_produce(struct fixture *fixture, int16_t version)
 {
-    box_ask(&fixture->box, fixture->stream, API_PRODUCE, version, &fixture->produce, &fixture->arena, &fixture->produced);
+    box_ask(&fixture->box, fixture->stream, API_PRODUCE, version, &fixture->produce, &fixture->arena,
+            &fixture->produced);
 }
 
 /* One batch of `records` to each partition given. */
@@ -403,7 +405,8 @@ static void a_fetch_waits_for_data_on_either_loop(void **state)
 
         begin_fetch(fixture, 500);
         for (int32_t i = 0; i < PARTITIONS; i++) {
-            add_fetch(fixture, i, i == partition ? 0 : partition_log_end_offset(box_partition(&fixture->box, 1, i)->log));
+            add_fetch(fixture, i, i == partition ? 0 : partition_log_end_offset(box_partition(&fixture->box, 1,
+                                                                                              i)->log));
         }
         send_fetch(fixture, 12);
         assert_false(fetch_answered(fixture, 12));
@@ -661,7 +664,8 @@ static void who_says_to_be_a_replica_is_not_served(void **state)
 
 /* --- offsets --- */
 
-static struct list_offsets_response_topics_partitions ask_offset(struct fixture *fixture, int16_t version, int32_t partition,
+static struct list_offsets_response_topics_partitions ask_offset(struct fixture *fixture, int16_t version,
+                                                                 int32_t partition,
                                                                  int64_t time)
 {
     struct list_offsets_request_topics_partitions row;

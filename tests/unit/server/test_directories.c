@@ -169,7 +169,8 @@ static void directories_of_others_are_refused_with_a_sentence(void **state)
     assert_refused(fixture, STATUS_INVALID, "/a belongs to cluster cluster-one, not other");
     /* One of this cluster, one of another. */
     fixture->options.cluster_id = STRING_NULL;
-    write_file(fixture, "/b/data/meta.properties", "version=1\ncluster.id=two\nnode.id=7\ndirectory.id=AAAAAAAAAAAAAAAAAAAAEg\n");
+    write_file(fixture, "/b/data/meta.properties",
+               "version=1\ncluster.id=two\nnode.id=7\ndirectory.id=AAAAAAAAAAAAAAAAAAAAEg\n");
     assert_refused(fixture, STATUS_INVALID, "/b/data belongs to cluster two, not cluster-one");
     write_file(fixture, "/b/data/meta.properties", "version=9\ncluster.id=two\nnode.id=7\n");
     assert_refused(fixture, STATUS_UNSUPPORTED, "/b/data/meta.properties cannot be used");
@@ -301,7 +302,8 @@ static void partitions_that_nobody_asks_for_are_strays(void **state)
 
 /* --- checkpoints and the clean mark --- */
 
-static void on_unasked(void *context, uint16_t directory, struct string topic, int32_t partition, int64_t recovery_point,
+static void on_unasked(void *context, uint16_t directory, struct string topic, int32_t partition,
+                       int64_t recovery_point,
                        int64_t log_start_offset)
 {
     struct fixture *fixture = context;

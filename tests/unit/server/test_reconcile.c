@@ -46,7 +46,8 @@ static int setup(void **state)
     prng_init(&fixture->prng, 4);
     arena_init(&fixture->arena, SIZE_MAX / 2);
     image_maker_init(&fixture->maker);
-    assert_int_equal(config_read(node_config_schema(), &(struct config_inputs){.settings = SETTINGS, .setting_count = 4},
+    assert_int_equal(config_read(node_config_schema(), &(struct config_inputs){.settings = SETTINGS,
+                                                                               .setting_count = 4},
                                  &fixture->config, &problem),
                      STATUS_OK);
     assert_int_equal(directories_open(&(struct directories_options){.disk = &fixture->disk.disk,
@@ -107,7 +108,8 @@ static size_t count_of(const struct fixture *fixture, enum replica_action_kind k
     size_t count = 0;
 
     for (uint32_t loop = 0; loop < LOOPS; loop++) {
-        for (const struct replica_action *action = fixture->actions[loop].first; action != NULL; action = action->next) {
+        for (const struct replica_action *action = fixture->actions[loop].first; action != NULL;
+             action = action->next) {
             count += action->kind == kind;
         }
     }
@@ -228,7 +230,8 @@ static void a_topic_made_anew_is_closed_before_it_is_opened(void **state)
     for (uint32_t loop = 0; loop < LOOPS; loop++) {
         bool opened = false;
 
-        for (const struct replica_action *action = fixture->actions[loop].first; action != NULL; action = action->next) {
+        for (const struct replica_action *action = fixture->actions[loop].first; action != NULL;
+             action = action->next) {
             opened = opened || action->kind == REPLICA_OPEN;
             assert_false(opened && action->kind == REPLICA_CLOSE);
         }

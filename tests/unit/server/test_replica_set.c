@@ -1,5 +1,5 @@
-/* Partitions of a loop: append, write, sync, high watermark, and everybody who waits for one of them; opening, closing and failing
- * in the middle of it. */
+/* Partitions of a loop: append, write, sync, high watermark, and everybody who waits for one of them; opening, closing
+ * and failing in the middle of it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -173,7 +173,8 @@ static void on_wait(struct append_wait *base, enum status status)
     wait->batch.data = NULL;
 }
 
-static void append(struct fixture *fixture, struct partition *partition, struct wait *wait, size_t number, bool committed,
+static void append(struct fixture *fixture, struct partition *partition, struct wait *wait, size_t number,
+                   bool committed,
                    const struct batch_recipe *recipe)
 {
     static const struct batch_recipe PLAIN = {.records = 2};
