@@ -399,7 +399,7 @@ static void rpc_connection_closed(void *context, enum status why)
     {
         struct rpc_request *request = LIST_ENTRY(link, struct rpc_request, link);
 
-        if (!request->completed && request->cancel != NULL && request->at == request->env) {
+        if (!request->completed && request->cancel != NULL && !request->away) {
             request->cancel(request);
         }
     }

@@ -191,6 +191,9 @@ static void rpc_request_arrived(struct env_message *message)
 {
     struct rpc_request *request = CONTAINER_OF(message, struct rpc_request, message);
 
+    if (request->at == request->env) {
+        request->away = false;
+    }
     request->run(request);
 }
 
@@ -199,6 +202,9 @@ void rpc_request_run_on(struct rpc_request *request, struct env *env, void (*run
     if (request->at == env) {
         run(request);
         return;
+    }
+    if (request->at == request->env) {
+        request->away = true;
     }
     request->at = env;
     request->run = run;

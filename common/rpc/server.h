@@ -48,7 +48,8 @@ struct rpc_request {
 
     /* Private to rpc. */
     struct env_message message;
-    struct env *at; /* the loop whose handler has it */
+    struct env *at; /* the loop whose handler has it; nobody else looks at it */
+    bool away;      /* home's: it is on another loop, or on its way */
     void (*run)(struct rpc_request *request);
     struct list link;
     struct rpc_connection *connection;
