@@ -38,7 +38,8 @@ satisfied() {
     case "$1" in
     python3-venv) python3 -c 'import ensurepip, venv' 2>/dev/null ;;
     default-jdk-headless) command -v javac >/dev/null 2>&1 ;;
-    golang-go) command -v go >/dev/null 2>&1 ;;
+    # Go 1.21 is the first that the Go client needs; bookworm's own is 1.19.
+    golang-go) go version 2>/dev/null | grep -qE 'go(1\.(2[1-9]|[3-9][0-9])|[2-9])' ;;
     maven) command -v mvn >/dev/null 2>&1 ;;
     libraft-dev)
         installed libraft-dev && dpkg --compare-versions "$(dpkg-query -W -f '${Version}' libraft-dev)" ge 0.22
@@ -74,15 +75,19 @@ if [ "${VERSION_CODENAME:-}" = bookworm ] && ! apt-cache policy 2>/dev/null | gr
 fi
 export DEBIAN_FRONTEND=noninteractive
 $as_root apt-get update -q >/dev/null
-suite=
-[ "${VERSION_CODENAME:-}" != bookworm ] || suite="libraft-dev/bookworm-backports"
+# On bookworm these come from its backports, with what they depend on.
 plain=
+newer=
 for package in $missing; do
-    if [ "$package" = libraft-dev ] && [ -n "$suite" ]; then plain="$plain $suite libraft0/bookworm-backports"
-    else plain="$plain $package"; fi
+    case "${VERSION_CODENAME:-}/$package" in
+    bookworm/libraft-dev | bookworm/golang-go) newer="$newer $package" ;;
+    *) plain="$plain $package" ;;
+    esac
 done
 # shellcheck disable=SC2086
-$as_root apt-get install -y -q --no-install-recommends $plain >/dev/null
+[ -z "$plain" ] || $as_root apt-get install -y -q --no-install-recommends $plain >/dev/null
+# shellcheck disable=SC2086
+[ -z "$newer" ] || $as_root apt-get install -y -q --no-install-recommends -t bookworm-backports $newer >/dev/null
 for package in $missing; do
     satisfied "$package" || { echo "packages: $package is still missing after installation" >&2; exit 1; }
 done
