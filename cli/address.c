@@ -32,6 +32,19 @@ static bool port_parse(struct string text, uint16_t *port)
     return value > 0 && value <= UINT16_MAX;
 }
 
+/* Nothing that a terminal, a log or another program would take for something else. */
+static bool host_is_legal(struct string host)
+{
+    for (size_t i = 0; i < host.size; i++) {
+        const unsigned char c = (unsigned char)host.data[i];
+
+        if (c <= ' ' || c == 0x7f || c == '[' || c == ']') {
+            return false;
+        }
+    }
+    return host.size > 0 && host.size <= ADDRESS_HOST_MAX;
+}
+
 static enum status address_parse(struct string text, uint16_t port_default, struct address *address)
 {
     const char *colon = NULL;
@@ -60,7 +73,7 @@ static enum status address_parse(struct string text, uint16_t port_default, stru
             return STATUS_INVALID;
         }
     }
-    if (host.size == 0 || host.size > ADDRESS_HOST_MAX || memchr(host.data, ' ', host.size) != NULL) {
+    if (!host_is_legal(host)) {
         return STATUS_INVALID;
     }
     memcpy(address->host, host.data, host.size);

@@ -70,12 +70,14 @@ enum status format_compile(struct format *format, const char *text, size_t *erro
             at++;
         } else if (*at == '%') {
             *error_at = (size_t)(at - text);
+            format_deinit(format);
             return STATUS_INVALID;
         } else if (*at == '\\') {
             const size_t used = read_escape(at + 1, &c);
 
             if (used == 0) {
                 *error_at = (size_t)(at - text);
+                format_deinit(format);
                 return STATUS_INVALID;
             }
             at += used;

@@ -32,7 +32,7 @@ struct placed_record {
     const struct record *record;
 };
 
-/* INVALID: *error_at is the offset in `text` of what is not understood. */
+/* INVALID: *error_at is the offset in `text` of what is not understood, and there is nothing to deinit. */
 MUST_USE enum status format_compile(struct format *format, const char *text, size_t *error_at);
 void format_deinit(struct format *format);
 void format_print(const struct format *format, const struct placed_record *placed, struct buffer *out);

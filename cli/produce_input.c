@@ -47,7 +47,7 @@ void produce_input_end(struct produce_input *input)
 static enum status next_piece(struct produce_input *input, struct bytes *piece)
 {
     const struct string delimiter = input->options.delimiter;
-    const uint8_t *start = input->text.data + input->at;
+    const uint8_t *start = input->text.size > 0 ? input->text.data + input->at : NULL;
     const size_t left = input->text.size - input->at;
     const size_t skip = input->searched - input->at;
     const uint8_t *found =
