@@ -2,6 +2,7 @@
 import glob
 import json
 import os
+import random
 import shutil
 import subprocess
 import tempfile
@@ -11,6 +12,9 @@ from suite import BUILD, ROOT, Failure, Skip, command
 
 MILLRACE = os.environ.get('MILLRACE', os.path.join(ROOT, 'build', 'release', 'bin', 'millrace'))
 UP_SECONDS = 90
+# Below the ports that the system gives to clients. By chance, so that two runs do not take the ports of each other's
+# members that are down for a while.
+PORTS = (10000, 29000, 4)
 # Retention is looked at every second, so that a test can wait for it.
 NODE_SETTINGS = ('log.retention.check.interval.ms=1000', 'log.segment.delete.delay.ms=1000')
 
@@ -29,7 +33,7 @@ class Cluster:
             raise Failure(f'{MILLRACE} is not there: run ./start, or cmake --preset release and ninja -C build/release')
         self.directory = tempfile.mkdtemp(prefix='cluster-', dir=BUILD)
         self.own = True
-        words = [MILLRACE, 'dev', 'up', '--dir', self.directory, '--port', '29092']
+        words = [MILLRACE, 'dev', 'up', '--dir', self.directory, '--port', str(random.randrange(*PORTS))]
         for setting in NODE_SETTINGS:
             words += ['--set', setting]
         command(words, UP_SECONDS)
