@@ -910,6 +910,10 @@ void world_heal(struct world *world)
     world->faults = (struct world_faults){0};
     memset(world->cut, 0, sizeof(world->cut));
     for (int i = 0; i < world->node_count; i++) {
+        /* A write may have failed already without anybody having noticed. */
+        if (world->nodes[i].disk.fail_at != 0 && world->nodes[i].quorum != NULL) {
+            world_crash(world, i, MEMORY_CRASH_TEARS);
+        }
         world->nodes[i].disk.fail_at = 0;
         world->nodes[i].paused_until_ns = 0;
     }
