@@ -220,7 +220,8 @@ int16_t client_create(int fd, const struct load_options *options)
         load_fail("no answer to CreateTopics");
     }
     error = response->topics[0].error_code;
-    if (error != ERROR_NONE && response->topics[0].error_message.data != NULL) {
+    if (error != ERROR_NONE && error != ERROR_TOPIC_ALREADY_EXISTS &&
+        response->topics[0].error_message.data != NULL) {
         fprintf(stderr, "millrace-load: %.*s\n", STRING_ARGS(response->topics[0].error_message));
     }
     arena_deinit(&arena);

@@ -9,6 +9,8 @@
 #include <sys/uio.h>
 
 #define FILE_BYTES (300u * 1000 * 1000)
+#define FSYNC_FILE_BYTES (32u << 20)
+#define SYNCS_MAX 64
 #define PARTITIONS_MAX 8192
 #define CONNECTIONS_MAX 16384
 /* A partition's batches are written early when this many, or this many bytes, have come in one turn: while they are in
@@ -34,6 +36,7 @@ struct partition {
     int64_t base_offset;   /* of the first batch of the present shape */
     size_t batch_size;     /* of all since then */
     int32_t batch_records; /* likewise; 0: none yet */
+    uint64_t file_bytes;
     uint64_t slots;        /* batches that the file takes before it is written over */
     uint64_t slot;         /* where the next one goes */
     bool dirty;            /* got batches this turn */
@@ -73,6 +76,7 @@ struct broker {
     int32_t port;
     int32_t topic_partitions;
     bool fsync;
+    unsigned long aio; /* the kernel's context for several syncs at once */
     int epoll;
     int listener;
     struct partition *partitions[PARTITIONS_MAX];
