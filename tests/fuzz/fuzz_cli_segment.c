@@ -1,5 +1,5 @@
-/* `log dump` and `log verify`: any bytes as a segment, an offset index and a time index. Byte 0: bit 0 puts checksums of
- * batches right; bytes 1 and 2: how much of the input is the segment, the rest is the index. */
+/* `log dump` and `log verify`: any bytes as a segment, an offset index and a time index. Byte 0: bit 0 puts checksums
+ * of batches right; bytes 1 and 2: how much of the input is the segment, the rest is the index. */
 #include "cli/segment_file.h"
 #include "common/base/memory.h"
 #include "tests/fuzz/fuzz.h"

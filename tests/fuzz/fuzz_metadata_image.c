@@ -2,13 +2,13 @@
  * snapshot. Whatever image comes out, its own snapshot gives an equal one, and an image that is shared never changes.
  *
  *     byte 0   bit 0: a snapshot, else the log; bit 1: checksums are put right; bit 2: offsets of batches are, too
- *     then record batches */
+ *     then record batches; or, with bit 3, values of records, each behind its size u16, a size of 0 ending a batch */
 #include "common/base/memory.h"
-#include "common/batch/record_batch.h"
+#include "common/batch/batch_builder.h"
 #include "common/metadata/image.h"
 #include "tests/fuzz/fuzz.h"
 
-enum flag { FLAG_SNAPSHOT = 1, FLAG_REPAIR = 2, FLAG_OFFSETS = 4 };
+enum flag { FLAG_SNAPSHOT = 1, FLAG_REPAIR = 2, FLAG_OFFSETS = 4, FLAG_VALUES = 8 };
 
 static void repair(struct space bytes, unsigned flags)
 {
@@ -28,6 +28,32 @@ static void repair(struct space bytes, unsigned flags)
         }
         batch_set_crc(batch);
         at += size;
+    }
+}
+
+/* Batches made of the values in `input`. */
+static void build(struct bytes input, struct buffer *log)
+{
+    struct batch_options options = batch_options_default();
+    struct batch_builder builder;
+
+    options.partition_leader_epoch = 1;
+    while (input.size > 0) {
+        size_t size;
+
+        batch_builder_init(&builder, &options);
+        while ((size = fuzz_u16(&input)) > 0) {
+            const struct record_draft draft = {.timestamp = 1, .value = fuzz_take(&input, size)};
+
+            ASSERT(batch_builder_append(&builder, &draft) == STATUS_OK);
+        }
+        if (builder.record_count > 0) {
+            const struct space batch = batch_builder_finish(&builder);
+
+            buffer_append(log, batch.data, batch.size);
+            options.base_offset += builder.record_count;
+        }
+        batch_builder_deinit(&builder);
     }
 }
 
@@ -134,9 +160,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct bytes input = bytes_of(data, size);
     const uint8_t flags = fuzz_byte(&input);
-    struct space copy = {memory_copy(input.data, input.size), input.size};
     struct image *image = image_create();
+    struct buffer log;
+    struct space copy;
 
+    buffer_init(&log);
+    if ((flags & FLAG_VALUES) != 0) {
+        build(input, &log);
+    } else if (input.size > 0) {
+        buffer_append(&log, input.data, input.size);
+    }
+    copy = (struct space){memory_copy(log.data, log.size), log.size};
+    buffer_deinit(&log);
     if ((flags & FLAG_REPAIR) != 0) {
         repair(copy, flags);
     }

@@ -46,5 +46,7 @@ int main(int argc, char **argv)
     seeds_into = argv[1];
     seeds_of_batches();
     seeds_of_logs();
+    seeds_of_metadata();
+    seeds_of_quorum();
     return 0;
 }

@@ -48,7 +48,8 @@ LIBRARY_HEADERS = {
 
 # Folders that reach the world through common/env only, and the headers that would go around it.
 PURE = ("common/base", "common/batch", "common/wire", "common/metadata", "common/config", "common/env", "common/rpc",
-        "controller/quorum", "controller/state", "controller/machine", "controller/api", "storage-node/log", "storage-node/replica",
+        "controller/quorum", "controller/state", "controller/machine", "controller/api",
+        "storage-node/log", "storage-node/replica",
         "storage-node/cluster", "storage-node/server")
 IMPURE_HEADERS = {"time.h", "unistd.h", "pthread.h", "fcntl.h", "poll.h", "threads.h", "signal.h", "netdb.h",
                   "dirent.h", "sys/socket.h", "sys/epoll.h", "sys/stat.h", "sys/mman.h", "sys/time.h", "sys/types.h",

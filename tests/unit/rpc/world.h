@@ -1,7 +1,7 @@
 /* Loops and streams for tests of common/rpc: time stands still unless the test moves it, bytes arrive in pieces of the
  * test's choosing, and a slow reader is a number. Two loops, because requests travel.
  *
- *     test --stream_push--> [in] --space, received--> server or client --stream_send--> [out] --> test, or a peer's [in]
+ *     test --stream_push--> [in] --space, received--> server or client --stream_send--> [out] --> test, or peer's [in]
  */
 #ifndef TESTS_UNIT_RPC_WORLD_H
 #define TESTS_UNIT_RPC_WORLD_H
