@@ -45,6 +45,8 @@ static void fake_submit(struct env *env, enum env_lane lane, struct env_job *job
 
 static void fake_post(struct env *env, struct env_message *message)
 {
+    /* Not one that is under way already. */
+    ASSERT(message->link.next == NULL || list_empty(&message->link));
     list_append(&loop_of(env)->messages, &message->link);
 }
 

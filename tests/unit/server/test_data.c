@@ -555,6 +555,22 @@ static void a_role_that_is_lost_between_look_and_watch_ends_the_wait(void **stat
     assert_int_equal(fetched(fixture, 0)->error_code, ERROR_NOT_LEADER_OR_FOLLOWER);
 }
 
+static void an_epoch_that_changes_between_look_and_watch_ends_the_wait(void **state)
+{
+    struct fixture *fixture = *state;
+    const int32_t far = partition_on(fixture, 1);
+
+    begin_fetch(fixture, 30000);
+    add_fetch(fixture, far, 0)->current_leader_epoch = 0;
+    box_send(&fixture->box, fixture->stream, API_FETCH, 12, &fixture->fetch);
+    world_turn(&fixture->box.world, 0);
+    world_turn(&fixture->box.world, 1);
+    partition_set_role(box_partition(&fixture->box, 1, far), true, 9);
+    world_run(&fixture->box.world);
+    assert_true(fetch_answered(fixture, 12));
+    assert_int_equal(fetched(fixture, 0)->error_code, ERROR_FENCED_LEADER_EPOCH);
+}
+
 static void offsets_and_epochs_that_are_wrong_are_told_at_once(void **state)
 {
     struct fixture *fixture = *state;
@@ -714,6 +730,25 @@ static void offsets_are_told_in_every_version(void **state)
 
 /* --- stopping --- */
 
+static void a_loop_that_stops_leaves_its_logs_alone(void **state)
+{
+    struct fixture *fixture = *state;
+    const int32_t far = partition_on(fixture, 1);
+
+    replica_set_stop(&fixture->box.shards[1].replicas);
+    begin_produce(fixture, -1);
+    add_produce(fixture, far, &(struct batch_recipe){.timestamp = 1});
+    add_produce(fixture, 1 - far, &(struct batch_recipe){.timestamp = 1});
+    ask_produce(fixture, 9);
+    assert_int_equal(produced(fixture, 0)->error_code, ERROR_NOT_LEADER_OR_FOLLOWER);
+    assert_int_equal(produced(fixture, 1)->error_code, ERROR_NONE);
+    begin_fetch(fixture, 30000);
+    add_fetch(fixture, far, 0);
+    ask_fetch(fixture, 12);
+    assert_int_equal(fetched(fixture, 0)->error_code, ERROR_NOT_LEADER_OR_FOLLOWER);
+    assert_int_equal(ask_offset(fixture, 5, far, -1).error_code, ERROR_NOT_LEADER_OR_FOLLOWER);
+}
+
 static void a_node_stops_with_requests_of_all_kinds_in_flight(void **state)
 {
     struct fixture *fixture = *state;
@@ -755,11 +790,13 @@ int main(void)
         TEST(a_consumer_may_leave_at_any_time),
         TEST(a_partition_that_goes_away_ends_the_wait),
         TEST(a_role_that_is_lost_between_look_and_watch_ends_the_wait),
+        TEST(an_epoch_that_changes_between_look_and_watch_ends_the_wait),
         TEST(offsets_and_epochs_that_are_wrong_are_told_at_once),
         TEST(an_answer_holds_no_more_than_the_client_allows),
         TEST(sessions_tell_what_is_new),
         TEST(who_says_to_be_a_replica_is_not_served),
         TEST(offsets_are_told_in_every_version),
+        TEST(a_loop_that_stops_leaves_its_logs_alone),
         TEST(a_node_stops_with_requests_of_all_kinds_in_flight),
     };
 
