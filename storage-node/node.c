@@ -89,6 +89,7 @@ static void node_set_ready(struct node *node)
     node->state = NODE_RUNNING;
     trace_info("node_ready", T_INT("node", node->id), T_STRING("cluster", string_of(node->service.cluster_id)),
                T_UINT("partitions", image_partition_count(node->image)));
+    node_remove_strays(node);
     while ((link = list_take_first(&node->waiting_connections)) != NULL) {
         node_hand_over(node, LIST_ENTRY(link, struct waiting_connection, link));
     }

@@ -44,6 +44,9 @@ struct node {
 /* node_metadata.c */
 void node_publish(struct node *node, struct image *image);
 
+/* node_strays.c: when the node has caught up with the metadata. */
+void node_remove_strays(struct node *node);
+
 /* node_care.c */
 void node_checkpoint_init(struct node *node);
 /* Collects and writes the checkpoints of all directories; `done` may be NULL. */

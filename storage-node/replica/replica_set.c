@@ -231,7 +231,7 @@ static void replica_remove_done(struct env_job *base)
 }
 
 /* Renames the directory now, so that its name is free, and removes it on a worker. */
-static void replica_set_remove_directory(struct replica_set *set, const char *path)
+void replica_set_remove_directory(struct replica_set *set, const char *path)
 {
     char renamed[DISK_PATH_MAX];
     struct replica_job *job;

@@ -70,6 +70,9 @@ void replica_set_open(struct replica_set *set, const struct replica_options *opt
 /* Takes the partition out: waiters end, the log closes as soon as no sync is in flight. If `remove`, its directory is
  * retired and its files are removed on a worker. */
 void replica_set_close(struct replica_set *set, struct partition *partition, bool remove);
+/* Retires the directory `path`, in which no partition of this or another loop is open: renamed now, so that its name is
+ * free, removed on a worker. */
+void replica_set_remove_directory(struct replica_set *set, const char *path);
 /* The new effective config of a topic, for all its partitions here. */
 void replica_set_configure(struct replica_set *set, struct uuid topic_id, const struct topic_config *config,
                            const struct log_config *log);
