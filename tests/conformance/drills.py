@@ -118,11 +118,15 @@ def kill_nodes(suite, rounds):
         for producer in producers:
             producer.process.kill()
             producer.process.wait()
+    check_stored(cluster, topic, producers)
+    for producer in producers:
+        os.unlink(producer.path)
+
+
+def check_stored(cluster, topic, producers):
     output = command([clients.venv_python(), '-B', os.path.join(HERE, 'clients', 'load_librdkafka.py'), 'read',
                       cluster.bootstrap, topic, str(PARTITIONS)], READ_SECONDS)
     check_records(producers, output)
-    for producer in producers:
-        os.unlink(producer.path)
 
 
 def image(address):

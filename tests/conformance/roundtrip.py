@@ -31,7 +31,7 @@ class RoundTrip:
 
     def prepare(self):
         for size, small, full in SIZES:
-            path = os.path.join(BUILD, f'records-{self.seed}-{size}.bin')
+            path = os.path.join(BUILD, f'records-{self.suite.tag}-{size}.bin')
             records.write(path, records.generate(full if self.suite.full else small, size, self.seed))
             self.files[size] = path
 
@@ -99,7 +99,9 @@ def run(suite):
     wanted = os.environ.get('CONFORMANCE_CLIENTS', '').split() or clients.NAMES
     for name in wanted:
         suite.test(f'client {name}', trip.find, name)
-    for producer in list(trip.programs):
-        trip.pairs(producer)
-    for path in trip.files.values():
-        os.unlink(path)
+    try:
+        for producer in list(trip.programs):
+            trip.pairs(producer)
+    finally:
+        for path in trip.files.values():
+            os.unlink(path)

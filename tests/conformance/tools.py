@@ -1,6 +1,7 @@
 """Kafka's own command-line tools do their jobs: what they print is held against what was asked for. A change is looked
 for until it shows: nodes follow the metadata log a little behind."""
 import json
+import os
 import re
 
 import batch
@@ -148,7 +149,10 @@ class Tools:
         path = f'{BUILD}/delete-records-{self.suite.tag}.json'
         with open(path, 'w', encoding='utf-8') as file:
             json.dump({'version': 1, 'partitions': [{'topic': self.name, 'partition': 0, 'offset': 4}]}, file)
-        output = self.run(DELETE_RECORDS, *self.server, '--offset-json-file', path)
+        try:
+            output = self.run(DELETE_RECORDS, *self.server, '--offset-json-file', path)
+        finally:
+            os.unlink(path)
         expect_in('output', 'low_watermark: 4', output)
         expect_in('earliest', f'{self.name}:0:4',
                   self.run(OFFSETS, *self.server, '--topic', self.name, '--time', 'earliest'))
