@@ -8,12 +8,22 @@
 
 #include <inttypes.h>
 
+/* No topic's name has others; such a line is damage. */
+static bool topic_is_printable(struct string topic)
+{
+    for (size_t i = 0; i < topic.size; i++) {
+        if (topic.data[i] <= ' ' || topic.data[i] == 0x7f) {
+            return false;
+        }
+    }
+    return topic.size > 0;
+}
+
 static bool checkpoint_take(struct string *rest, struct checkpoint_entry *entry)
 {
     int64_t partition;
 
-    if (!text_take(rest, ' ', &entry->topic) || entry->topic.size == 0 ||
-        memchr(entry->topic.data, '\n', entry->topic.size) != NULL ||
+    if (!text_take(rest, ' ', &entry->topic) || !topic_is_printable(entry->topic) ||
         !text_take_number(rest, ' ', INT32_MAX, &partition) ||
         !text_take_number(rest, '\n', LOG_OFFSET_MAX, &entry->offset)) {
         return false;

@@ -75,7 +75,8 @@ static bool property_take(struct string line, struct string *key, struct string 
     return true;
 }
 
-/* Copies a value without the backslashes that Java puts before some characters. False if it does not fit. */
+/* Copies a value without the backslashes that Java puts before some characters. False if it does not fit, or would not
+ * be the same once it is written again. */
 static bool property_copy(struct string value, char *into, size_t room)
 {
     size_t size = 0;
@@ -84,7 +85,7 @@ static bool property_copy(struct string value, char *into, size_t room)
         if (value.data[i] == '\\' && i + 1 < value.size) {
             i++;
         }
-        if (size + 1 >= room) {
+        if (size + 1 >= room || value.data[i] <= ' ' || value.data[i] == 0x7f || value.data[i] == '\\') {
             return false;
         }
         into[size++] = value.data[i];

@@ -138,7 +138,9 @@ static bool stream_flush(struct fuzz_stream *stream, enum status status)
 
 static bool stream_run(struct fuzz_net *net, struct fuzz_stream *stream)
 {
-    if (stream->closing) {
+    if (stream->closing || stream->ended) {
+        stream->why = stream->closing ? STATUS_OK : STATUS_END;
+        stream->closing = true;
         (void)stream_flush(stream, STATUS_CLOSED);
         list_remove(&stream->link);
         stream->handler->closed(stream->context, stream->why);
@@ -175,11 +177,11 @@ size_t fuzz_net_feed(struct fuzz_stream *stream, struct bytes bytes, size_t chun
 {
     size_t at = 0;
 
-    while (at < bytes.size && !stream->closing) {
+    while (at < bytes.size && !stream->closing && !stream->ended) {
         const struct space space = stream->handler->space(stream->context);
         size_t size = bytes.size - at;
 
-        if (space.size == 0 || stream->closing) {
+        if (space.size == 0) {
             break;
         }
         size = size < chunk_max ? size : chunk_max;
@@ -193,8 +195,5 @@ size_t fuzz_net_feed(struct fuzz_stream *stream, struct bytes bytes, size_t chun
 
 void fuzz_net_end(struct fuzz_stream *stream)
 {
-    if (!stream->closing) {
-        stream->closing = true;
-        stream->why = STATUS_END;
-    }
+    stream->ended = true;
 }

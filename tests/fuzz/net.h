@@ -24,6 +24,7 @@ struct fuzz_stream {
     bool keep_sent;
     bool connecting;
     bool closing;
+    bool ended;         /* the peer closed, the user does not know yet */
     bool *gone;         /* set when it is freed; may be NULL */
     enum status why;
 };

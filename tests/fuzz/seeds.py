@@ -2,7 +2,9 @@
 """Seeds for the fuzzers of messages, encoded from the schemas by themselves: every message at every version, once with
 every field filled and once with as little as may be.
 
-    tests/fuzz/seeds.py INTO        writes INTO/requests/, INTO/responses/, INTO/metadata_records/
+    tests/fuzz/seeds.py INTO        writes INTO/TARGET/NAME for all targets but those of fuzz_seeds
+
+Beside them the texts that need no encoder, and talks of clients and servers.
 """
 import glob
 import os
@@ -90,16 +92,17 @@ def seeds_of(message):
             yield version, full, Encoder(message, version, full).fields(message.fields)
 
 
-def main(into):
-    messages = []
-    for path in sorted(glob.glob(os.path.join(ROOT, 'common', 'wire', 'schema', '*.kmsg'))):
-        messages += kmsg.parse_file(path)
-    keys = sorted({message.key for message in messages if message.kind == 'request'})
-    folders = {'request': 'requests', 'response': 'responses', 'metadata': 'metadata_records'}
-    for folder in folders.values():
-        os.makedirs(os.path.join(into, folder), exist_ok=True)
+def save(into, target, name, data):
+    folder = os.path.join(into, target)
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, name), 'wb') as file:
+        file.write(data)
+
+
+def save_messages(into, messages, keys):
+    targets = {'request': 'requests', 'response': 'responses', 'metadata': 'metadata_records'}
     for message in messages:
-        if message.kind not in folders:
+        if message.kind not in targets:
             continue
         for version, full, body in seeds_of(message):
             if message.kind == 'metadata':
@@ -107,8 +110,93 @@ def main(into):
             else:
                 start = bytes([keys.index(message.key), version - message.versions[0]])
             name = f'{kmsg.snake(message.name)}-{version}-{"full" if full else "bare"}'
-            with open(os.path.join(into, folders[message.kind], name), 'wb') as file:
-                file.write(start + body)
+            save(into, targets[message.kind], name, start + body)
+
+
+def is_flexible(message, version):
+    return message.flexible is not None and version >= message.flexible
+
+
+def frame_of(message, version, correlation_id, full):
+    """A request as it is on the wire."""
+    header = struct.pack('>hhi', message.key, version, correlation_id) + b'\0\4fuzz'
+    header += b'\0' if is_flexible(message, version) else b''
+    body = header + Encoder(message, version, full).fields(message.fields)
+    return struct.pack('>i', len(body)) + body
+
+
+def save_server_talks(into, requests):
+    """Steps of fuzz_rpc_server: 1 bytes, 2 and 3 finish a request, 7 a turn."""
+    for request in requests:
+        for version in {request.versions[0], request.versions[1]}:
+            frames = b''.join(frame_of(request, version, number, number % 2 == 0) for number in range(5))
+            talk = bytes([1]) + struct.pack('>H', len(frames)) + frames + bytes([7, 3, 7, 2, 7])
+            save(into, 'rpc_server', f'{kmsg.snake(request.name)}-{version}', talk)
+    frames = b''.join(frame_of(requests[0], 3, number, True) for number in (1, 0, 4, 9, 2))
+    slow = bytes([4, 1]) + struct.pack('>H', len(frames)) + frames + bytes([7, 2, 4, 7, 5])
+    save(into, 'rpc_server', 'slow', slow)
+    save(into, 'rpc_server', 'byte-by-byte', bytes([0x81]) + slow[2:])
+    save(into, 'rpc_server', 'upgrade', bytes([0, 12]) + b'MLRAFT\0\1rest' + bytes([7, 0, 1, 255]))
+
+
+def save_client_talks(into, requests, responses):
+    """Steps of fuzz_rpc_client: 1 an answer, 3 a call (its API above)."""
+    offer = b''.join(struct.pack('>hhh', r.key, *r.versions) + b'\0' for r in requests)
+    offer = struct.pack('>h', 0) + uvarint(len(requests) + 1) + offer + bytes(5)
+    hello = b'\0\1' + struct.pack('>H', len(offer)) + offer
+    save(into, 'rpc_client', 'hello', hello)
+    save(into, 'rpc_client', 'hello-of-an-old-server',
+         b'\1' + bytes([0, 6]) + struct.pack('>hi', 35, 0) + bytes([0, 12]) + struct.pack('>hihhh', 0, 1, 18, 0, 2))
+    for number, response in enumerate(responses[:32]):
+        version = response.versions[1]
+        body = b'\0' if is_flexible(response, version) and response.key != 18 else b''
+        body += Encoder(response, version, True).fields(response.fields)
+        save(into, 'rpc_client', kmsg.snake(response.name),
+             hello + bytes([3 | number << 3, 1]) + struct.pack('>H', len(body)) + body)
+
+
+NODE = b'node.id=1\nlisteners=PLAINTEXT://localhost:9092\nlog.dirs=/data/a,\\\n  /data/b\n' \
+       b'controller.quorum.bootstrap.servers=localhost:9093\nlog.segment.bytes=64MiB\nlog.retention.ms=7d\n'
+CONTROLLER = b'node.id=1\nlisteners=CONTROLLER://:9093\nmetadata.log.dir=/data/c\n' \
+             b'controller.quorum.voters=1@localhost:9093,2@[::1]:9094\nnum.partitions=3\n'
+TEXTS = {
+    'checkpoint': [b'\x000\n2\nevents 0 1200\nevents 1 800\n',
+                   b'\1version=1\ncluster.id=abc\\:def\nnode.id=3\ndirectory.id=AQIDAAAAAAAAAAAAAAAAAA\n',
+                   b'\2{"version":0,"brokerEpoch":17}', b'\3version: 0\ntopic_id: AQIDAAAAAAAAAAAAAAAAAA\n',
+                   b'\x040\n2\n0 0\n3 1200\n', b'\5events-3', b'\5events-3.0123456789abcdef-delete'],
+    'properties': [b'\0# comment\nkey=value\nother : va\\\n  lue\nu=\\u0041\\t\\\\\n', b'\x81' + NODE,
+                   b'\1' + CONTROLLER,
+                   b'\x82' + NODE.replace(b',\\\n  ', b','), b'\2' + CONTROLLER,
+                   b'\3MILLRACE_NODE_ID=1\nMILLRACE_LISTENERS=CONTROLLER://:9093\nPATH=/bin\n'
+                   b'MILLRACE_CONTROLLER_QUORUM_VOTERS=1@localhost:9093\nMILLRACE_METADATA_LOG_DIR=/d\n'],
+    'cli_args': [b'\0millrace\0topic\0create\0hello\0--partitions\x003\0-c\0retention.ms=1\0--if-not-exists\0',
+                 b'\0millrace\0consume\0hello\0-o\0beginning\0-e\0--format=%k:%s\0',
+                 b'\0millrace\0-b\0localhost:9092\0produce\0-P\0-K:\0-X\0acks=all\0--\0-t\0',
+                 b'\0millrace\0status\0--help\0', b'\0millrace\0--help-json\0', b'\1s@-1h', b'\1-100', b'\1e@1700',
+                 b'\2localhost, one:9092 , [::1]:9093', b'\3acks\0all\0linger.ms\x0050\0compression.type\0zstd\0',
+                 b'\3compression.type\0gzip\0compression.level\x009\0isolation.level\0read_committed\0',
+                 b'\4# profile\nbootstrap = localhost:9092\ncontrollers=a\n'],
+    'cli_text': [b'\0\x41\7\1\3key\5value\1h\1v%t %p %o %T %k=%s %K %S %R %h %%\\n\\x41\\t',
+                 b'\1\x81\7\1\3key\5val\xffe\1h\2vv\1i\0',
+                 b'\2{"a": [1, -2.5e3, true, null, "\\u00e9\\ud83d\\ude00\\n"], "b": {}}',
+                 b'\3aGVsbG8=', b'\4\1one\ntwo\n\nthree', b'\4\3key:value\n:\nnone', b'\4\6k:vab:abab',
+                 b'\4\x09{"key": "k", "value": {"base64": "AAEC"}, "headers": {"a": "b"}, "timestamp": 5, '
+                 b'"partition": 2}\nnot json\n{"value": null}\n'],
+}
+
+
+def main(into):
+    messages = []
+    for path in sorted(glob.glob(os.path.join(ROOT, 'common', 'wire', 'schema', '*.kmsg'))):
+        messages += kmsg.parse_file(path)
+    requests = sorted((m for m in messages if m.kind == 'request'), key=lambda m: m.key)
+    responses = sorted((m for m in messages if m.kind == 'response'), key=lambda m: m.key)
+    save_messages(into, messages, [request.key for request in requests])
+    save_server_talks(into, requests)
+    save_client_talks(into, requests, responses)
+    for target, texts in TEXTS.items():
+        for number, text in enumerate(texts):
+            save(into, target, f'text-{number}', text)
 
 
 if __name__ == '__main__':
