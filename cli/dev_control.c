@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define PORT_WAIT_MS 5000
+#define PORT_WAIT_STEP_MS 20
 #define READY_POLL_MS 50
 #define STOP_TIMEOUT_MS 30000
 #define STATE_SIZE_MAX 65536
@@ -138,6 +140,20 @@ void dev_print_tail(const char *path, const char *prefix, int64_t lines, FILE *o
     (void)fclose(file);
 }
 
+/* A killed process may be gone by all signs while one of its threads still waits for the disk, and with it the socket. */
+static bool port_becomes_free(uint16_t port)
+{
+    for (uint32_t waited_ms = 0; dev_port_busy(NULL, port); waited_ms += PORT_WAIT_STEP_MS) {
+        const struct timespec step = {.tv_nsec = PORT_WAIT_STEP_MS * 1000000L};
+
+        if (waited_ms >= PORT_WAIT_MS) {
+            return false;
+        }
+        nanosleep(&step, NULL);
+    }
+    return true;
+}
+
 bool dev_start(const struct dev_cluster *cluster, const struct dev_member *member)
 {
     char program[DEV_PATH_MAX];
@@ -152,7 +168,7 @@ bool dev_start(const struct dev_cluster *cluster, const struct dev_member *membe
     if (!find_program(member->role, program)) {
         return false;
     }
-    if (dev_port_busy(NULL, member->port)) {
+    if (!port_becomes_free(member->port)) {
         cli_error("cannot start %s: port %u is taken", name, member->port);
         cli_hint("find who listens there: ss -ltnp 'sport = :%u'", member->port);
         return false;
