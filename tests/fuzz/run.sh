@@ -5,7 +5,8 @@
 #
 # Prints a line for each target and ends with `N passed, N failed`. What broke is kept in build/fuzz/artifacts; fixed,
 # it belongs into tests/fuzz/regressions/TARGET/. MILLRACE_FUZZ_KEEP=1 keeps what was learned in build/fuzz/learned for
-# the next run. MILLRACE_FUZZ_JOBS: compilers and fuzzers at once (default: cores).
+# the next run. MILLRACE_FUZZ_RUNS=N: N inputs from a fixed seed, the same every time, within SECONDS.
+# MILLRACE_FUZZ_JOBS: compilers and fuzzers at once (default: cores).
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 
@@ -40,6 +41,7 @@ run_target() {
     done
     # shellcheck disable=SC2086
     timeout -k 10 $((seconds + 120)) "$build/bin/fuzz_$target" -max_total_time="$seconds" -rss_limit_mb=2048 \
+        ${MILLRACE_FUZZ_RUNS:+-seed=1 -runs="$MILLRACE_FUZZ_RUNS"} \
         -timeout=10 -max_len=8192 -print_final_stats=1 -artifact_prefix="$build/artifacts/$target-" "$learned" $inputs \
         >"$out/$target.log" 2>&1 </dev/null
     echo $? >"$out/$target.code"
