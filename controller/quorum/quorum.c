@@ -550,6 +550,11 @@ static enum status quorum_check(struct quorum *quorum, struct wal_load *load, in
             snprintf(quorum->error, sizeof(quorum->error), "the voters differ from those that the log was made for");
             return STATUS_INVALID;
         }
+        if (entry->term > load->term) {
+            snprintf(quorum->error, sizeof(quorum->error), "entry %llu is of term %llu, but the log knows only %llu",
+                     (unsigned long long)i, (unsigned long long)entry->term, (unsigned long long)load->term);
+            return STATUS_CORRUPT;
+        }
     }
     if (snapshot == NULL) {
         /* Without any snapshot the whole log must be there; a damaged one is no loss then. */

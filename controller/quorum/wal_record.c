@@ -94,7 +94,7 @@ static bool wal_record_is_sane(const struct wal_record *record)
     }
     switch (record->kind) {
     case WAL_SEGMENT:
-        return record->body.size == WAL_SEGMENT_BODY_SIZE;
+        return record->body.size == WAL_SEGMENT_BODY_SIZE && load_u64(record->body.data) <= EDGE_INDEX_MAX;
     case WAL_ENTRY:
         return record->index > 0 && record->term > 0 && record->entry_kind >= LOG_COMMAND &&
                record->entry_kind <= LOG_CONFIGURATION;
