@@ -69,7 +69,8 @@ WORKLOADS = [
             also=((END999, 4.0),))
     for rate in (1000, 10000)
 ] + [
-    produce(f"W7-{writers}x{partitions}", 1024, 1, writers, 1, metric, goal, extra=["--partitions", partitions],
+    produce(f"W7-{writers}x{partitions}", 1024, 1, writers, 1, metric, goal,
+            extra=["--partitions", partitions, "--acks", -1],
             configs=FSYNC, fsync=True)
     for writers, partitions, metric, goal in ((1, 1, P50, 1.3), (64, 1, RATE, -0.75), (64, 8, RATE, -0.75))
 ] + [
