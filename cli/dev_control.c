@@ -140,7 +140,8 @@ void dev_print_tail(const char *path, const char *prefix, int64_t lines, FILE *o
     (void)fclose(file);
 }
 
-/* A killed process may be gone by all signs while one of its threads still waits for the disk, and with it the socket. */
+/* A killed process may be gone by all signs while one of its threads still waits for the disk, and with it the
+ * socket. */
 static bool port_becomes_free(uint16_t port)
 {
     for (uint32_t waited_ms = 0; dev_port_busy(NULL, port); waited_ms += PORT_WAIT_STEP_MS) {
