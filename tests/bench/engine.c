@@ -3,7 +3,7 @@
 #include "tests/bench/producer.h"
 #include "tests/bench/fetcher.h"
 
-#include "common/base/memory.h"
+#include <unistd.h>
 
 #define EVENTS_MAX 256
 #define POLL_MS 5
@@ -132,4 +132,7 @@ void engine_run(struct load *load, struct result *result)
     load->counting = false;
     result_make(&from, &to, result);
     engine_drain(load);
+    producers_close(load);
+    fetchers_close(load);
+    close(load->epoll);
 }

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define PREFIX_MAX 320
 #define TAIL_WAIT_MS 500
@@ -242,4 +243,13 @@ void fetchers_open(struct load *load, uint32_t count)
         engine_watch(load, fetcher->fd, fetcher, false, true);
         fetcher_send(load, fetcher);
     }
+}
+
+void fetchers_close(struct load *load)
+{
+    for (uint32_t i = 0; i < load->fetcher_count; i++) {
+        close(load->fetchers[i].fd);
+        memory_free(load->fetchers[i].in);
+    }
+    memory_free(load->fetchers);
 }

@@ -12,6 +12,8 @@ struct fetcher;
 
 /* Connects to the leaders and begins. */
 void fetchers_open(struct load *load, uint32_t count);
+/* Ends the connections. */
+void fetchers_close(struct load *load);
 void fetcher_event(struct load *load, struct fetcher *fetcher);
 
 #endif

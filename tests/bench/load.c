@@ -66,25 +66,41 @@ static void load_prepare(struct load *load)
     close(fd);
 }
 
-int main(int argc, char **argv)
+/* The modes that measure a steady state; the exit code. */
+static int load_run(const struct load_options *options)
 {
     struct load *load = memory_alloc_zero(1, sizeof(*load));
     struct result result;
+    bool failed;
 
-    options_parse(&load->options, argc, argv);
-    if (load->options.mode == MODE_SPREAD) {
-        spread_run(&load->options);
-        return 0;
-    }
-    if (load->options.mode == MODE_STORM) {
-        storm_run(&load->options);
-        return 0;
-    }
+    load->options = *options;
     load->acks = memory_alloc_zero(1, sizeof(*load->acks));
     load->ends = memory_alloc_zero(1, sizeof(*load->ends));
-    batch_make(&load->batch, &load->options);
+    batch_make(&load->batch, options);
     load_prepare(load);
     engine_run(load, &result);
     report_print(load, &result);
-    return load->error_count > 0 ? 1 : 0;
+    failed = load->error_count > 0;
+    buffer_deinit(&load->batch.bytes);
+    memory_free(load->view.leaders);
+    memory_free(load->acks);
+    memory_free(load->ends);
+    memory_free(load);
+    return failed ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct load_options options;
+
+    options_parse(&options, argc, argv);
+    if (options.mode == MODE_SPREAD) {
+        spread_run(&options);
+        return 0;
+    }
+    if (options.mode == MODE_STORM) {
+        storm_run(&options);
+        return 0;
+    }
+    return load_run(&options);
 }

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #define IN_SIZE 65536
 #define PARTS 3
@@ -302,4 +303,21 @@ void producers_open(struct load *load)
     for (uint32_t i = 0; i < load->producer_count && load->options.rate == 0; i++) {
         producer_fill(load, &load->producers[i], load->begin_ns);
     }
+}
+
+void producers_close(struct load *load)
+{
+    for (uint32_t i = 0; i < load->producer_count; i++) {
+        struct producer *producer = &load->producers[i];
+
+        for (uint32_t j = 0; j < load->options.depth; j++) {
+            if (producer->slots[j].batch != load->batch.bytes.data) {
+                memory_free(producer->slots[j].batch);
+            }
+        }
+        memory_free(producer->slots);
+        memory_free(producer->partitions);
+        close(producer->fd);
+    }
+    memory_free(load->producers);
 }

@@ -11,6 +11,8 @@ struct producer;
 void producers_open(struct load *load);
 /* Sends what is due at `now` (open loop). */
 void producers_schedule(struct load *load, uint64_t now);
+/* Ends the connections. */
+void producers_close(struct load *load);
 void producer_event(struct load *load, struct producer *producer);
 
 #endif

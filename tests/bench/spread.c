@@ -202,4 +202,7 @@ void spread_run(const struct load_options *options)
     }
     spread.all_ns = load_now_ns();
     spread_print(&spread);
+    memory_free(spread.acked);
+    memory_free(spread.view.leaders);
+    buffer_deinit(&spread.batch.bytes);
 }

@@ -141,4 +141,6 @@ void storm_run(const struct load_options *options)
     for (uint32_t i = 0; i < options->connections; i++) {
         close(storm.guests[i].fd);
     }
+    close(storm.epoll);
+    memory_free(storm.guests);
 }
