@@ -16,6 +16,8 @@
 #include "common/base/endian.h"
 #include "common/base/memory.h"
 
+#include <stdio.h>
+
 #define EDGE_FLAG_STALE 1U
 #define EDGE_ENTRY_OVERHEAD 13
 /* What a body has besides entries or chunk data. */
@@ -356,8 +358,19 @@ static uint64_t edge_little_u64(const uint8_t *at)
     return at != NULL ? __builtin_bswap64(load_u64(at)) : 0;
 }
 
+/* True if an address and its zero byte follow, and it is the decimal of `id`, as all our addresses are. Any other must
+ * not reach the library: of two servers with one address it frees its half-read configuration twice. */
+static bool edge_take_address(struct edge_cursor *cursor, int32_t id)
+{
+    char address[16];
+    const int size = snprintf(address, sizeof(address), "%d", (int)id) + 1;
+    const uint8_t *found = edge_take(cursor, (size_t)size);
+
+    return found != NULL && memcmp(found, address, (size_t)size) == 0;
+}
+
 /* The library's format: u8 version 1, u64 count, count * {u64 id, address and zero byte, u8 role}, zeros up to a
- * multiple of 8; little-endian. Addresses are our own ids in decimal, so they need no look. */
+ * multiple of 8; little-endian. */
 bool edge_configuration_is(struct bytes encoded, const int32_t *ids, int count)
 {
     struct edge_cursor cursor = {encoded.data, encoded.data + encoded.size, false};
@@ -369,9 +382,8 @@ bool edge_configuration_is(struct bytes encoded, const int32_t *ids, int count)
     for (int i = 0; i < count; i++) {
         const uint64_t raft_id = edge_little_u64(edge_take(&cursor, 8));
 
-        while (edge_take_u8(&cursor) != 0) {
-        }
-        if (edge_take_u8(&cursor) != voter_role || raft_id != (uint64_t)ids[i] + EDGE_RAFT_ID_OFFSET) {
+        if (raft_id != (uint64_t)ids[i] + EDGE_RAFT_ID_OFFSET || !edge_take_address(&cursor, ids[i]) ||
+            edge_take_u8(&cursor) != voter_role) {
             return false;
         }
     }

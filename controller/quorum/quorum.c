@@ -535,6 +535,27 @@ static bool quorum_is_ours(const struct quorum *quorum, struct bytes configurati
     return edge_configuration_is(configuration, quorum->core.options.voters, quorum->core.options.voter_count);
 }
 
+/* No entry and no snapshot is of a term that the log does not know: each began with a hard state before them. */
+static enum status quorum_check_terms(struct quorum *quorum, const struct wal_load *load)
+{
+    uint64_t term = load->base_term;
+
+    for (uint64_t i = load->log.base + 1; i <= log_last(&load->log); i++) {
+        const uint64_t found = log_get(&load->log, i)->term;
+
+        term = found > term ? found : term;
+    }
+    if (quorum->snapshot != NULL && quorum->snapshot->about.term > term) {
+        term = quorum->snapshot->about.term;
+    }
+    if (term > load->term) {
+        snprintf(quorum->error, sizeof(quorum->error), "there is something of term %llu, but the log knows only %llu",
+                 (unsigned long long)term, (unsigned long long)load->term);
+        return STATUS_CORRUPT;
+    }
+    return STATUS_OK;
+}
+
 /* What was loaded must fit together, and be about these voters. */
 static enum status quorum_check(struct quorum *quorum, struct wal_load *load, int damaged, bool *discard)
 {
@@ -549,11 +570,6 @@ static enum status quorum_check(struct quorum *quorum, struct wal_load *load, in
         if (entry->kind == LOG_CONFIGURATION && !quorum_is_ours(quorum, log_entry_bytes(entry))) {
             snprintf(quorum->error, sizeof(quorum->error), "the voters differ from those that the log was made for");
             return STATUS_INVALID;
-        }
-        if (entry->term > load->term) {
-            snprintf(quorum->error, sizeof(quorum->error), "entry %llu is of term %llu, but the log knows only %llu",
-                     (unsigned long long)i, (unsigned long long)entry->term, (unsigned long long)load->term);
-            return STATUS_CORRUPT;
         }
     }
     if (snapshot == NULL) {
@@ -614,6 +630,9 @@ static enum status quorum_load(struct quorum *quorum, struct wal_load *load)
         snprintf(quorum->error, sizeof(quorum->error), "cannot read the snapshots: %s", status_text(status));
     } else {
         status = quorum_check(quorum, load, damaged, &discard);
+        if (status == STATUS_OK) {
+            status = quorum_check_terms(quorum, load);
+        }
     }
     if (status != STATUS_OK) {
         log_deinit(&load->log);
