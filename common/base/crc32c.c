@@ -4,6 +4,27 @@
 #include <isa-l/crc.h>
 #include <limits.h>
 
+/* ISA-L leaves the upper halves of the vector registers dirty, and until they are cleared the SSE code that follows is
+ * slow: some
+ * 250 ns for each batch. */
+#if defined(__x86_64__)
+__attribute__((target("avx"))) static void crc32c_clear_vectors(void)
+{
+    __builtin_ia32_vzeroupper();
+}
+
+static void crc32c_leave(void)
+{
+    if (__builtin_cpu_supports("avx")) {
+        crc32c_clear_vectors();
+    }
+}
+#else
+static void crc32c_leave(void)
+{
+}
+#endif
+
 uint32_t crc32c_extend(uint32_t crc, const void *data, size_t size)
 {
     const unsigned char *at = data;
@@ -17,6 +38,7 @@ uint32_t crc32c_extend(uint32_t crc, const void *data, size_t size)
         at += part;
         size -= part;
     }
+    crc32c_leave();
     return ~state;
 }
 

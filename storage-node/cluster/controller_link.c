@@ -37,6 +37,7 @@ struct controller_link {
     uint64_t retry_ns;
     char *cluster_id;
     int64_t broker_epoch;
+    int64_t told_offset; /* of the metadata, in the last heartbeat */
     struct metadata_feed *feed;
     struct uuid *offline_dirs;
     size_t offline_dir_count;
@@ -275,7 +276,10 @@ static void link_took_heartbeat(struct controller_link *link, bool fenced, bool 
         link->handler->may_stop(link->context);
         return;
     }
-    if (link->fenced || link->want_stop) {
+    if (link->fenced && image_offset(metadata_feed_image(link->feed)) > link->told_offset) {
+        /* More was read while this heartbeat was on its way: that may be what unfences us. */
+        link_later(link, 0);
+    } else if (link->fenced || link->want_stop) {
         link_later(link, LINK_EAGER_HEARTBEAT_NS);
     } else {
         link_later(link, link->options.heartbeat_ms * NS_PER_MS);
@@ -325,7 +329,8 @@ static void link_heartbeat(struct controller_link *link)
     broker_heartbeat_request_init(&request);
     request.broker_id = link->options.node_id;
     request.broker_epoch = link->broker_epoch;
-    request.current_metadata_offset = image_offset(metadata_feed_image(link->feed));
+    link->told_offset = image_offset(metadata_feed_image(link->feed));
+    request.current_metadata_offset = link->told_offset;
     request.want_fence = false;
     request.want_shut_down = link->want_stop;
     if (version >= 1) {

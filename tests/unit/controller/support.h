@@ -25,7 +25,7 @@
 #define CLUSTER_MAX 3
 #define PATIENCE_NS (20 * NS_PER_SECOND)
 #define ELECTION_MS 150
-#define SESSION_MS 400
+#define SESSION_MS 2000
 
 struct cluster {
     struct runtime_workers *workers;
