@@ -38,8 +38,8 @@ void bench_take(struct bench *bench);
 void bench_clear(struct bench *bench);
 /* The last frame of a kind that was sent to anybody, or NULL. */
 const struct edge_message *bench_last(const struct bench *bench, enum edge_kind kind);
-/* The same, but NULL only if instead a frame was sent that no edge would take. With rule Q3 off the library answers with
- * an index that it never set, which may be anything. */
+/* The same, but NULL only if instead a frame was sent that no edge would take. With rule Q3 off the library answers
+ * with an index that it never set, which may be anything. */
 const struct edge_message *bench_last_or_garbled(const struct bench *bench, enum edge_kind kind);
 /* The encoded voter set {0, 1, 2}; deinit it. */
 struct buffer bench_configuration(void);
