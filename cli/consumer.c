@@ -141,6 +141,10 @@ enum status consumer_read(struct consumer *consumer, struct bytes records, const
         if (batch_header_read(batch, &header) != STATUS_OK || (limits->check_crcs && !batch_crc_matches(batch))) {
             return STATUS_CORRUPT;
         }
+        if (header.base_offset < 0 || header.last_offset_delta < 0 ||
+            header.base_offset > INT64_MAX - 1 - header.last_offset_delta) {
+            return STATUS_CORRUPT;
+        }
         if (batch_last_offset(&header) < *offset) {
             continue;
         }

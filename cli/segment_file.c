@@ -74,6 +74,15 @@ static void check_order(const struct segment_visitor *visitor, const struct segm
     }
 }
 
+/* The offset behind a batch whose header says anything; the largest there is if it lies behind that. */
+static int64_t offset_behind(const struct batch_header *header)
+{
+    int64_t behind;
+
+    return __builtin_add_overflow(header->base_offset, (int64_t)header->last_offset_delta + 1, &behind) ? INT64_MAX
+                                                                                                        : behind;
+}
+
 /* Reads the batch at the file's position into `bytes`; END at the end of the file. */
 static enum status read_batch(FILE *file, struct buffer *bytes, struct batch_header *header)
 {
@@ -158,7 +167,7 @@ static enum status walk_open(FILE *file, int64_t base_offset, const struct segme
         } else {
             check_records(visitor, &batch, &scratch);
         }
-        next_offset = batch_last_offset(&batch.header) + 1;
+        next_offset = offset_behind(&batch.header);
         batch.position += bytes.size;
     }
     buffer_deinit(&bytes);

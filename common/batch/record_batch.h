@@ -89,10 +89,10 @@ static inline bool batch_has_producer(const struct batch_header *header)
     return header->producer_id > PRODUCER_ID_NONE;
 }
 
-/* Of a validated header. */
+/* Of a validated header; of any other it is some number. */
 static inline int64_t batch_last_offset(const struct batch_header *header)
 {
-    return header->base_offset + header->last_offset_delta;
+    return (int64_t)((uint64_t)header->base_offset + (uint64_t)(int64_t)header->last_offset_delta);
 }
 
 /* `sequence` advanced by `count` records: sequences wrap to 0 behind INT32_MAX. Both not negative. */

@@ -9,6 +9,7 @@
 
 #define WINDOW_LOG_MAX 27
 #define RATIO_GUESS 8
+#define BLOCK_RATIO_MAX (128 * 1024 / 4)
 #define FRAME_MAGIC 0xfd2fb528U
 #define SKIPPABLE_MAGIC 0x184d2a50U
 #define SKIPPABLE_MASK 0xfffffff0U
@@ -48,8 +49,16 @@ static bool frame_acceptable(struct bytes frame)
     return window <= (uint64_t)1 << WINDOW_LOG_MAX;
 }
 
+/* The most that can come out of a frame: a block of four bytes gives one byte up to 128 Ki times (RFC 8878 section
+ * 3.1.1.2). What its header says may be anything. */
+static size_t frame_content_max(size_t size)
+{
+    return size < COMPRESSION_SIZE_MAX / BLOCK_RATIO_MAX ? size * BLOCK_RATIO_MAX : COMPRESSION_SIZE_MAX;
+}
+
 static enum status frame_decompress(ZSTD_DCtx *reader, struct bytes frame, struct output *output)
 {
+    const size_t content_max = frame_content_max(frame.size);
     size_t wanted = frame.size * RATIO_GUESS;
 
     for (;;) {
@@ -63,10 +72,13 @@ static enum status frame_decompress(ZSTD_DCtx *reader, struct bytes frame, struc
         if (ZSTD_getErrorCode(size) != ZSTD_error_dstSize_tooSmall) {
             return STATUS_CORRUPT;
         }
+        if (space.size >= content_max) {
+            return STATUS_CORRUPT;
+        }
         if (output_size(output) + space.size > output->limit) {
             return STATUS_TOO_LARGE;
         }
-        wanted = space.size * 4;
+        wanted = space.size * 4 < content_max ? space.size * 4 : content_max;
     }
 }
 

@@ -52,6 +52,10 @@ static enum status log_cut(struct partition_log *log, int64_t offset)
     struct cut_place cut;
     enum status status = log_find_cut(log, offset, &cut);
 
+    if (status == STATUS_OK && cut.offset < log->log_start) {
+        /* The batch holds the log's start too, so nothing stays. */
+        return partition_log_restart(log, cut.offset);
+    }
     if (status == STATUS_OK && cut.segment + 1 < log->segment_count) {
         status = log_delete_segments(log, cut.segment + 1, log->segment_count - cut.segment - 1, log_now(log));
         /* Else a power cut could bring them back behind a segment that was cut already: a log with a hole. */

@@ -158,8 +158,9 @@ struct uuid partition_log_topic_id(const struct partition_log *log);
  * below are deleted (renamed to .deleted, removed after file_delete_delay_ms). The owner checkpoints the new start. */
 MUST_USE enum status partition_log_delete_before(struct partition_log *log, int64_t offset, int64_t high_watermark);
 /* Cuts everything at and behind `offset` (followers, recovery tools), in the middle of a batch that batch too. Blocks
- * and syncs. Below log_start_offset it is partition_log_restart. The owner writes the recovery point checkpoint before
- * it appends again: a recovery point above durable_end would let recovery trust what was never synced. */
+ * and syncs. Where that ends below log_start_offset it is partition_log_restart. The owner writes the recovery point
+ * checkpoint before it appends again: a recovery point above durable_end would let recovery trust what was never
+ * synced. */
 MUST_USE enum status partition_log_truncate(struct partition_log *log, int64_t offset);
 /* Deletes everything; the log is empty and begins at `offset`: for a follower whose leader has nothing that old.
  * OUT_OF_RANGE: behind LOG_OFFSET_MAX. */

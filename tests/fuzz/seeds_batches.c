@@ -9,12 +9,23 @@
 
 static void batch_seed(const char *name, unsigned flags, struct bytes batch)
 {
+    static const uint8_t index[24] = {[3] = 4, [7] = 100, [11] = 9, [15] = 200, [19] = 12};
     struct buffer out;
 
     buffer_init(&out);
     seed_byte(&out, flags);
     buffer_append(&out, batch.data, batch.size);
     seed_write("record_batch", name, buffer_bytes(&out));
+    buffer_clear(&out);
+    buffer_append(&out, "\7\0\0", 3);
+    buffer_append(&out, batch.data, batch.size);
+    seed_write("cli_consumer", name, buffer_bytes(&out));
+    buffer_clear(&out);
+    seed_byte(&out, 3);
+    seed_u16(&out, batch.size);
+    buffer_append(&out, batch.data, batch.size);
+    buffer_append(&out, index, sizeof(index));
+    seed_write("cli_segment", name, buffer_bytes(&out));
     buffer_deinit(&out);
 }
 

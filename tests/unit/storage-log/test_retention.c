@@ -219,6 +219,27 @@ static void a_cut_in_a_batch_takes_all_of_it(void **state)
     assert_int_equal(partition_log_end_offset(world->log), 5);
 }
 
+static void a_cut_in_the_batch_that_holds_the_start_leaves_an_empty_log(void **state)
+{
+    struct world *world = *state;
+    struct batch_recipe made = recipe(10, 1000);
+
+    made.records = 5;
+    world_open(world, false);
+    assert_int_equal(world_append(world, &made, NULL), APPEND_OK);
+    assert_int_equal(world_append(world, &made, NULL), APPEND_OK);
+    assert_int_equal(partition_log_flush(world->log), STATUS_OK);
+    assert_int_equal(partition_log_delete_before(world->log, 6, 10), STATUS_OK);
+    assert_int_equal(partition_log_truncate(world->log, 8), STATUS_OK);
+    world_forget_from(world, 0);
+    assert_int_equal(partition_log_start_offset(world->log), 5);
+    assert_int_equal(partition_log_end_offset(world->log), 5);
+    assert_int_equal(partition_log_durable_end(world->log), 5);
+    assert_int_equal(world_append(world, &made, NULL), APPEND_OK);
+    assert_int_equal(partition_log_flush(world->log), STATUS_OK);
+    world_check_contents(world);
+}
+
 struct cut_answer {
     struct log_sync sync;
     int count;
@@ -323,6 +344,7 @@ int test_retention(void)
         LOG_TEST(a_lost_time_index_does_not_make_records_older),
         LOG_TEST(a_cut_takes_records_and_segments_behind_it),
         LOG_TEST(a_cut_in_a_batch_takes_all_of_it),
+        LOG_TEST(a_cut_in_the_batch_that_holds_the_start_leaves_an_empty_log),
         LOG_TEST(who_waits_for_cut_records_is_told),
         LOG_TEST(starting_over_leaves_nothing),
         LOG_TEST(a_cut_below_the_start_starts_over),
