@@ -2,6 +2,7 @@
 #include "cli/cluster.h"
 #include "cli/commands.h"
 #include "common/base/memory.h"
+#include "common/metadata/records.h"
 #include "common/wire/error.h"
 #include "wire/api_versions.h"
 #include "wire/describe_log_dirs.h"
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <time.h>
 
-#define METADATA_TOPIC "__cluster_metadata"
 
 /* How many partitions a node leads and holds. */
 struct node_load {
@@ -206,7 +206,7 @@ int quorum_command(struct cli *cli)
     struct server *server = session != NULL ? session_admin(session) : NULL;
     struct describe_quorum_request_topics_partitions partition = {.partition_index = 0};
     struct describe_quorum_request_topics topic = {
-        .topic_name = STRING(METADATA_TOPIC), .partitions_count = 1, .partitions = &partition};
+        .topic_name = STRING(CLUSTER_METADATA_TOPIC), .partitions_count = 1, .partitions = &partition};
     struct describe_quorum_request request = {.topics_count = 1, .topics = &topic};
     struct reply reply;
     int code = EXIT_FAILED;

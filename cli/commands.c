@@ -196,7 +196,7 @@ static const struct example dev_restart_examples[] = {
 };
 static const struct example dev_logs_examples[] = {
     {"dev logs", "the ends of all logs"},
-    {"dev logs controller 1 -n 100", "of one member"},
+    {"dev logs controller 101 -n 100", "of one member"},
     NO_EXAMPLE,
 };
 

@@ -82,8 +82,8 @@ enum status dev_cluster_plan(struct dev_cluster *cluster, const struct dev_layou
 
     cluster->member_count = 0;
     for (int i = 0; i < layout->controllers && status == STATUS_OK; i++) {
-        status = plan_member(cluster, DEV_CONTROLLER, i + 1, layout->port + 1u + (uint32_t)i * PORT_STEP, busy,
-                             context);
+        status = plan_member(cluster, DEV_CONTROLLER, DEV_CONTROLLER_ID_MIN + i,
+                             layout->port + 1u + (uint32_t)i * PORT_STEP, busy, context);
     }
     for (int i = 0; i < layout->nodes && status == STATUS_OK; i++) {
         status = plan_member(cluster, DEV_NODE, i + 1, layout->port + (uint32_t)i * PORT_STEP, busy, context);
@@ -101,35 +101,46 @@ void dev_cluster_format(const struct dev_cluster *cluster, struct buffer *out)
     }
 }
 
-enum status dev_cluster_parse(struct string text, struct dev_cluster *cluster)
+/* NOT_FOUND if the text does not name the member. */
+static enum status parse_member(struct string text, enum dev_role role, int id, struct dev_cluster *cluster)
 {
-    const struct string id = properties_find(text, "cluster.id");
+    char address_text[32];
+    char key[32];
+    struct address_list address;
 
-    cluster->member_count = 0;
-    if (id.size != UUID_TEXT_SIZE) {
+    snprintf(key, sizeof(key), "%s.%d", dev_role_name(role), id);
+    const struct string port = properties_find(text, key);
+
+    if (port.data == NULL) {
+        return STATUS_NOT_FOUND;
+    }
+    snprintf(address_text, sizeof(address_text), DEV_HOST ":%.*s", port.size < 8 ? (int)port.size : 8, port.data);
+    if (address_list_parse(string_of(address_text), 0, &address) != STATUS_OK || address.count != 1 ||
+        cluster->member_count == DEV_MEMBERS_MAX) {
         return STATUS_CORRUPT;
     }
-    memcpy(cluster->cluster_id, id.data, UUID_TEXT_SIZE);
+    cluster->members[cluster->member_count++] =
+        (struct dev_member){.role = role, .id = id, .port = address.items[0].port};
+    return STATUS_OK;
+}
+
+enum status dev_cluster_parse(struct string text, struct dev_cluster *cluster)
+{
+    const struct string cluster_id = properties_find(text, "cluster.id");
+
+    cluster->member_count = 0;
+    if (cluster_id.size != UUID_TEXT_SIZE) {
+        return STATUS_CORRUPT;
+    }
+    memcpy(cluster->cluster_id, cluster_id.data, UUID_TEXT_SIZE);
     cluster->cluster_id[UUID_TEXT_SIZE] = '\0';
     for (int role = DEV_CONTROLLER; role <= DEV_NODE; role++) {
-        for (int number = 1; cluster->member_count < DEV_MEMBERS_MAX; number++) {
-            struct address_list address;
-            char text_of_port[32] = DEV_HOST ":";
-            char key[32];
+        for (int id = 1; id < DEV_CONTROLLER_ID_MIN + DEV_MEMBERS_MAX; id++) {
+            const enum status status = parse_member(text, (enum dev_role)role, id, cluster);
 
-            snprintf(key, sizeof(key), "%s.%d", dev_role_name((enum dev_role)role), number);
-            const struct string port = properties_find(text, key);
-
-            if (port.data == NULL) {
-                break;
+            if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
+                return status;
             }
-            snprintf(text_of_port, sizeof(text_of_port), DEV_HOST ":%.*s", port.size < 8 ? (int)port.size : 8,
-                     port.data);
-            if (address_list_parse(string_of(text_of_port), 0, &address) != STATUS_OK) {
-                return STATUS_CORRUPT;
-            }
-            cluster->members[cluster->member_count++] =
-                (struct dev_member){.role = (enum dev_role)role, .id = number, .port = address.items[0].port};
         }
     }
     return cluster->member_count > 0 ? STATUS_OK : STATUS_CORRUPT;

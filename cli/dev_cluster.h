@@ -3,10 +3,10 @@
  *     cluster                     what was asked for and chosen: cluster.id, and a port per member
  *     profile                     addresses, for every later command
  *     lock                        held while a command changes something
- *     controller-1.properties     settings of a member       node-1.properties
- *     controller-1.log            its output                  node-1.log
- *     controller-1.pid            its process, while started  node-1.pid
- *     data/controller-1/          what it keeps               data/node-1/
+ *     controller-101.properties   settings of a member        node-1.properties
+ *     controller-101.log          its output                  node-1.log
+ *     controller-101.pid          its process, while started  node-1.pid
+ *     data/controller-101/        what it keeps               data/node-1/
  */
 #ifndef CLI_DEV_CLUSTER_H
 #define CLI_DEV_CLUSTER_H
@@ -17,6 +17,8 @@
 #include "common/base/uuid.h"
 
 #define DEV_MEMBERS_MAX 32
+/* No two members of a cluster share a node.id, whatever their role: nodes are 1, 2, ...; controllers 101, 102, ... */
+#define DEV_CONTROLLER_ID_MIN 101
 /* In digits: machines without a hosts file have no "localhost". */
 #define DEV_HOST "127.0.0.1"
 #define DEV_PATH_MAX 4096
@@ -25,7 +27,7 @@ enum dev_role { DEV_CONTROLLER, DEV_NODE };
 
 struct dev_member {
     enum dev_role role;
-    int id; /* from 1 in each role */
+    int id; /* node.id */
     uint16_t port;
 };
 
@@ -58,7 +60,7 @@ bool dev_port_busy(void *context, uint16_t port);
 /* The file `cluster` of cluster->directory as text, and back. STATUS_CORRUPT. */
 void dev_cluster_format(const struct dev_cluster *cluster, struct buffer *out);
 MUST_USE enum status dev_cluster_parse(struct string text, struct dev_cluster *cluster);
-/* The lines of controller.quorum.voters: "1@127.0.0.1:9093,..."; and addresses: "127.0.0.1:9092,...". */
+/* The lines of controller.quorum.voters: "101@127.0.0.1:9093,..."; and addresses: "127.0.0.1:9092,...". */
 void dev_cluster_voters(const struct dev_cluster *cluster, struct buffer *out);
 void dev_cluster_addresses(const struct dev_cluster *cluster, enum dev_role role, struct buffer *out);
 /* A member's server properties. `extra`: more "key=value" lines, or empty. */

@@ -3,8 +3,10 @@
 
 #include "cli/session.h"
 #include "common/base/memory.h"
+#include "common/metadata/records.h"
 #include "common/wire/error.h"
 #include "wire/describe_cluster.h"
+#include "wire/describe_quorum.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -239,6 +241,72 @@ static int nodes_seen(struct session *session, const struct dev_member *member)
     return seen;
 }
 
+/* True if `member`, a controller, answers, and knows who is active where a majority runs. */
+static bool controller_ready(struct session *session, const struct dev_member *member, bool majority)
+{
+    const struct address address = {.host = DEV_HOST, .port = member->port};
+    struct server *server = server_at(session, &address);
+    struct describe_quorum_request_topics_partitions partition = {.partition_index = 0};
+    struct describe_quorum_request_topics topic = {
+        .topic_name = STRING(CLUSTER_METADATA_TOPIC), .partitions_count = 1, .partitions = &partition};
+    struct describe_quorum_request request = {.topics_count = 1, .topics = &topic};
+    struct reply reply;
+    bool ready = false;
+
+    if (!server_wait(server, 1000) || !majority) {
+        return server_wait(server, 1000);
+    }
+    if (server_call(server, API_DESCRIBE_QUORUM, VERSION_ANY, &request, &reply) == STATUS_OK) {
+        const struct describe_quorum_response *body = reply_body(&reply);
+
+        ready = body->error_code == ERROR_NONE && body->topics_count == 1 && body->topics[0].partitions_count == 1 &&
+                body->topics[0].partitions[0].error_code == ERROR_NONE;
+    }
+    reply_deinit(&reply);
+    return ready;
+}
+
+static size_t count_members(const struct dev_cluster *cluster, enum dev_role role, const bool *which)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < cluster->member_count; i++) {
+        count += cluster->members[i].role == role && (which == NULL || which[i]);
+    }
+    return count;
+}
+
+/* The first expected member that does not do its part yet, and why; NULL if there is none. */
+static const struct dev_member *find_unready(struct session *session, const struct dev_cluster *cluster,
+                                             const bool *expected, const char **why)
+{
+    const size_t nodes = count_members(cluster, DEV_NODE, expected);
+    const bool majority =
+        count_members(cluster, DEV_CONTROLLER, expected) * 2 > count_members(cluster, DEV_CONTROLLER, NULL);
+
+    for (size_t i = 0; i < cluster->member_count; i++) {
+        const struct dev_member *member = &cluster->members[i];
+
+        if (!expected[i]) {
+            continue;
+        }
+        if (member->role == DEV_CONTROLLER) {
+            *why = "does not answer, or knows no active controller";
+            if (!controller_ready(session, member, majority)) {
+                return member;
+            }
+            continue;
+        }
+        const int seen = nodes_seen(session, member);
+
+        *why = seen < 0 ? "does not answer" : "does not list all nodes yet";
+        if (seen < (int)nodes) {
+            return member;
+        }
+    }
+    return NULL;
+}
+
 uint64_t dev_now_ms(void)
 {
     struct timespec now;
@@ -247,40 +315,28 @@ uint64_t dev_now_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* Waits until every expected node lists as many nodes as are expected. */
 bool dev_wait_ready(struct cli *cli, const struct dev_cluster *cluster, const bool *expected)
 {
     struct session *session = cli_session(cli);
     const uint64_t deadline = dev_now_ms() + cli->timeout_ms;
-    char name[32] = "";
-    int seen = -1;
 
     if (session == NULL) {
         return false;
     }
     for (;;) {
-        int wanted = 0;
-        bool ready = true;
+        const char *why = "";
+        const struct dev_member *unready = find_unready(session, cluster, expected, &why);
+        char name[32];
 
-        for (size_t i = 0; i < cluster->member_count; i++) {
-            wanted += expected[i] && cluster->members[i].role == DEV_NODE;
-        }
-        for (size_t i = 0; i < cluster->member_count && ready; i++) {
-            if (expected[i] && cluster->members[i].role == DEV_NODE) {
-                seen = nodes_seen(session, &cluster->members[i]);
-                ready = seen >= wanted;
-                dev_member_name(&cluster->members[i], name);
-            }
-        }
-        if (ready) {
+        if (unready == NULL) {
             return true;
         }
         if (!all_alive(cluster, expected)) {
             return false;
         }
         if (dev_now_ms() > deadline) {
-            cli_error("the cluster is not ready after %u s: %s %s", cli->timeout_ms / 1000, name,
-                      seen < 0 ? "does not answer" : "does not list all nodes yet");
+            cli_error("the cluster is not ready after %u s: %s %s", cli->timeout_ms / 1000,
+                      dev_member_name(unready, name), why);
             cli_hint("look into the logs: millrace dev logs; or wait longer: --timeout");
             return false;
         }

@@ -22,8 +22,9 @@ void dev_print_tail(const char *path, const char *prefix, int64_t lines, FILE *o
 bool dev_start(const struct dev_cluster *cluster, const struct dev_member *member);
 /* Asks a member to stop and waits; true if it has ended, or never ran. */
 bool dev_stop(const struct dev_cluster *cluster, const struct dev_member *member);
-/* Waits until every node that expected[] (by member) names lists as many nodes as are expected; false if a member ends
- * meanwhile or the command's timeout passes. */
+/* Waits until every node that expected[] (by member) names lists as many nodes as are expected, and every controller
+ * answers, knowing the active one if a majority is expected; false if a member ends meanwhile or the command's timeout
+ * passes. */
 bool dev_wait_ready(struct cli *cli, const struct dev_cluster *cluster, const bool *expected);
 /* Monotonic. */
 uint64_t dev_now_ms(void);

@@ -14,6 +14,9 @@
 
 #include "wire/metadata_records.h" /* generated: the record structs and enum metadata_record_type */
 
+/* The topic that the metadata log is told by; it has one partition, 0. */
+#define CLUSTER_METADATA_TOPIC "__cluster_metadata"
+
 /* A record and its decoded message, e.g. a struct topic_record for METADATA_TOPIC_RECORD. */
 struct metadata_record {
     enum metadata_record_type type;

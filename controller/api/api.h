@@ -69,8 +69,7 @@ extern const struct api_write api_broker_heartbeat;
 extern const struct api_write api_unregister_broker;
 extern const struct api_write api_allocate_producer_ids;
 
-/* The topic that the metadata log is told by, and the one partition it has. */
-#define METADATA_TOPIC "__cluster_metadata"
+/* Of CLUSTER_METADATA_TOPIC. */
 extern const struct uuid metadata_topic_id;
 
 #endif

@@ -96,7 +96,7 @@ static void fill_partition(struct rpc_request *request, struct string topic, int
     answer->partition_index = index;
     answer->current_voters_count = 0;
     answer->observers_count = 0;
-    if (!string_is(topic, METADATA_TOPIC) || index != 0) {
+    if (!string_is(topic, CLUSTER_METADATA_TOPIC) || index != 0) {
         answer->error_code = ERROR_UNKNOWN_TOPIC_OR_PARTITION;
         return;
     }

@@ -34,7 +34,7 @@ static int16_t check(const struct rpc_request *request)
 {
     const struct fetch_request *body = request->body;
     const struct machine *machine = api_machine(request);
-    const bool named = request->version < 13 ? string_is(body->topics[0].topic, METADATA_TOPIC)
+    const bool named = request->version < 13 ? string_is(body->topics[0].topic, CLUSTER_METADATA_TOPIC)
                                              : uuid_equal(body->topics[0].topic_id, metadata_topic_id);
 
     if (!named) {

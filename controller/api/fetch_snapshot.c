@@ -72,7 +72,7 @@ void api_fetch_snapshot(struct rpc_request *request)
         partition->unaligned_records = RECORDS_EMPTY;
         partition->current_leader.leader_id = machine->leader_id;
         partition->current_leader.leader_epoch = (int32_t)machine->term;
-        partition->error_code = !string_is(topic->name, METADATA_TOPIC) || wanted->partition != 0
+        partition->error_code = !string_is(topic->name, CLUSTER_METADATA_TOPIC) || wanted->partition != 0
                                     ? ERROR_UNKNOWN_TOPIC_OR_PARTITION
                                     : read_piece(request, wanted, partition);
     }

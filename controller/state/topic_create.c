@@ -51,7 +51,7 @@ static bool check_name(const struct creation *creation, struct new_topic *topic)
         fail(topic, ERROR_INVALID_TOPIC_EXCEPTION, string_of(error));
         return false;
     }
-    if (string_is(name, "__cluster_metadata")) {
+    if (string_is(name, CLUSTER_METADATA_TOPIC)) {
         fail(topic, ERROR_INVALID_TOPIC_EXCEPTION, STRING("The topic __cluster_metadata is the controllers' own."));
         return false;
     }

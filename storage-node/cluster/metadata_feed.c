@@ -4,6 +4,7 @@
 #include "common/base/assert.h"
 #include "common/base/buffer.h"
 #include "common/base/memory.h"
+#include "common/metadata/records.h"
 #include "common/batch/record_batch.h"
 #include "common/trace/trace.h"
 #include "common/wire/error.h"
@@ -16,9 +17,8 @@
 #define FEED_WAIT_MS 2000
 /* A snapshot larger than this is refused: it is not one of ours. */
 #define FEED_SNAPSHOT_MAX ((int64_t)1024 * 1024 * 1024)
-#define FEED_TOPIC "__cluster_metadata"
 
-static const struct uuid FEED_TOPIC_ID = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
+static const struct uuid CLUSTER_METADATA_TOPIC_ID = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
 
 struct metadata_feed {
     struct env *env;
@@ -146,7 +146,7 @@ static void feed_fetch_snapshot(struct metadata_feed *feed)
     request.max_bytes = FEED_BYTES_MAX;
     request.topics_count = 1;
     request.topics = &topic;
-    topic.name = STRING(FEED_TOPIC);
+    topic.name = STRING(CLUSTER_METADATA_TOPIC);
     topic.partitions_count = 1;
     topic.partitions = &partition;
     partition.snapshot_id.end_offset = feed->snapshot_end;
@@ -283,7 +283,7 @@ static void feed_fetch(struct metadata_feed *feed)
     request.session_epoch = -1;
     request.topics_count = 1;
     request.topics = &topic;
-    topic.topic_id = FEED_TOPIC_ID;
+    topic.topic_id = CLUSTER_METADATA_TOPIC_ID;
     topic.partitions_count = 1;
     topic.partitions = &partition;
     partition.fetch_offset = image_offset(feed->image) + 1;
