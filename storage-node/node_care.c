@@ -62,7 +62,7 @@ static void shard_collect_checkpoint(struct shard *shard, struct round *round)
 
         if (partition->log == NULL) {
             checkpoint_add(lines, &entry, partition->recovery_point, partition->log_start_offset);
-        } else if (partition->state == PARTITION_ONLINE) {
+        } else if (partition->state == PARTITION_ONLINE && partition_log_made(partition->log)) {
             checkpoint_add(lines, &entry, partition_log_durable_end(partition->log),
                            partition_log_start_offset(partition->log));
         }

@@ -67,6 +67,13 @@ static bool disk_parent(const char *path, char directory[DISK_PATH_MAX])
     return true;
 }
 
+enum status disk_sync_parent(struct disk *disk, const char *path)
+{
+    char directory[DISK_PATH_MAX];
+
+    return disk_parent(path, directory) ? disk_sync_directory(disk, directory) : STATUS_TOO_LARGE;
+}
+
 enum status disk_replace_file(struct disk *disk, const char *path, struct bytes contents)
 {
     char temporary[DISK_PATH_MAX];

@@ -19,7 +19,8 @@
 
 bool log_failure_passes(enum status status)
 {
-    return status == STATUS_NO_SPACE || status == STATUS_NO_DESCRIPTORS;
+    /* BUSY: a deleted topic of the same name still has the directory. */
+    return status == STATUS_NO_SPACE || status == STATUS_NO_DESCRIPTORS || status == STATUS_BUSY;
 }
 
 int64_t log_segment_ms(const struct partition_log *log, const struct segment *segment)
@@ -83,6 +84,14 @@ static bool log_must_roll(struct partition_log *log, const struct batch_header *
     return header->max_timestamp > first && header->max_timestamp - first > log_segment_ms(log, segment);
 }
 
+void log_preallocate(struct partition_log *log, struct file *file)
+{
+    if (log->config.preallocate) {
+        /* Only a help against fragmentation: blocks are reserved, the size stays what was written. */
+        (void)!file_allocate(file, 0, log->config.segment_bytes);
+    }
+}
+
 enum status log_add_segment(struct partition_log *log, int64_t base_offset, int64_t now_ms)
 {
     struct segment *segment = segment_create(base_offset, now_ms);
@@ -95,14 +104,7 @@ enum status log_add_segment(struct partition_log *log, int64_t base_offset, int6
     }
     segment->offsets.file.stored = 0;
     segment->times.file.stored = 0;
-    if (log->config.preallocate) {
-        /* Only a help against fragmentation: blocks are reserved, the size stays what was written. */
-        status = file_allocate(file, 0, log->config.segment_bytes);
-        if (status != STATUS_OK && status != STATUS_UNSUPPORTED && !log_failure_passes(status)) {
-            segment_destroy(&log->files, segment);
-            return status;
-        }
-    }
+    log_preallocate(log, file);
     log->directory_dirty = true;
     log_segments_push(log, segment);
     return STATUS_OK;
@@ -165,6 +167,9 @@ enum status log_roll(struct partition_log *log, int64_t base_offset)
     enum status status = partition_log_flush(log);
     const bool empty = log_active(log)->size == 0;
 
+    if (status == STATUS_OK) {
+        status = log_make(log);
+    }
     if (status != STATUS_OK) {
         return status;
     }
@@ -430,8 +435,11 @@ enum status partition_log_flush(struct partition_log *log)
     if (status != STATUS_OK || log->queued_count == 0) {
         return status;
     }
+    status = log_make(log);
     /* Aborted transactions first: an entry whose marker is not there says nothing wrong, a missing one does. */
-    status = log_write_aborted(log, log_active(log)->base_offset, log->written_end, log->log_end);
+    if (status == STATUS_OK) {
+        status = log_write_aborted(log, log_active(log)->base_offset, log->written_end, log->log_end);
+    }
     if (status == STATUS_OK) {
         status = log_write_queue(log, log_active(log));
     }

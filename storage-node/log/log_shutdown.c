@@ -53,7 +53,7 @@ static enum status log_stop(struct partition_log *log)
     if (status == STATUS_OK) {
         status = log_write_epochs(log);
     }
-    if (status != STATUS_OK || !log->changed) {
+    if (status != STATUS_OK || !log->changed || !log->made) {
         return status;
     }
     status = log_sync_segments(log);
@@ -65,6 +65,10 @@ static enum status log_stop(struct partition_log *log)
     }
     if (status == STATUS_OK) {
         status = disk_sync_directory(log->files.disk, log->files.directory);
+    }
+    if (status == STATUS_OK && log->identity_dirty) {
+        status = log_sync_identity(&log->files);
+        log->identity_dirty = status != STATUS_OK;
     }
     if (status == STATUS_OK) {
         log->durable_end = log->written_end;

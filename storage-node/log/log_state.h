@@ -7,6 +7,7 @@
  *     log_truncate.c    cutting the end, starting over
  *     retention.c       moving the start, periodic care
  *     recovery.c        opening
+ *     log_make.c        the first files
  *     transactions.c    first unstable offset, aborted transactions
  *
  * At rest a log takes sizeof(struct partition_log), one struct segment for each segment and its directory's name, and
@@ -70,6 +71,9 @@ struct partition_log {
     enum status failure;      /* not OK: offline for ever */
     enum status turn_failure; /* not OK: this turn's appends are lost, the next turn may try again */
     bool failure_told;
+    bool made;            /* its directory, partition.metadata and first segment are on the disk */
+    bool directory_made;  /* its directory is */
+    bool identity_dirty;  /* the directory's own name and partition.metadata are not synced */
     bool directory_dirty; /* names were made that are not synced */
     bool epochs_dirty;    /* the epoch file is behind */
     bool changed;         /* since it was opened: a clean stop has something to do */
@@ -140,6 +144,11 @@ void log_fail(struct partition_log *log, enum status status);
 /* Seals the active segment and starts a new one at log_end or, if `base_offset` is larger, there. Writes what is
  * queued. */
 MUST_USE enum status log_roll(struct partition_log *log, int64_t base_offset);
+/* Makes what a log that was never written to lacks; cheap otherwise. BUSY: the directory's name is taken, by a topic
+ * that had the same name. Other failures may be tried again. */
+MUST_USE enum status log_make(struct partition_log *log);
+/* Reserves room in a new segment, if the topic asks for it. */
+void log_preallocate(struct partition_log *log, struct file *file);
 /* Adds an empty segment with its file. */
 MUST_USE enum status log_add_segment(struct partition_log *log, int64_t base_offset, int64_t now_ms);
 /* The time after which this segment rolls, jitter taken off. */
@@ -150,6 +159,9 @@ void log_note_producer(struct partition_log *log, const struct batch_header *hea
 /* Writes OFFSET.snapshot, unsynced. */
 MUST_USE enum status log_write_snapshot(struct partition_log *log, int64_t offset);
 
+/* Makes durable whose records these are, partition.metadata and the directory's own name: before any of them is
+ * promised. Blocking. */
+MUST_USE enum status log_sync_identity(const struct log_files *files);
 /* Starts a sync if someone wants one and none is in flight. */
 void log_sync_start(struct partition_log *log);
 /* The sync in flight goes on, but does not come back to the log, which is about to be freed. */

@@ -4,6 +4,7 @@
  *     sealed segments not synced yet          with indexes and the snapshot behind them
  *     the active segment                      .log only
  *     the directory, if names were made       a file without a name is lost
+ *     its own name and partition.metadata     if it is new
  *
  * Recovery walks the segment that holds the recovery point, or ends at it, and makes its indexes and epochs anew, so
  * files other than the .log matter for segments in front of it only. A sealed segment is settled when all of them are
@@ -17,6 +18,7 @@
 #include "common/base/assert.h"
 #include "common/base/memory.h"
 #include "common/env/disk.h"
+#include "storage-node/log/partition_metadata.h"
 
 struct sync_item {
     int64_t base_offset;
@@ -33,6 +35,7 @@ struct sync_job {
     int64_t settled;           /* settled_end when done; as target */
     struct buffer epochs;      /* text for the epoch file; empty: leave it */
     bool directory;
+    bool identity;             /* the directory is new: its own name and partition.metadata too */
     bool orphaned; /* atomic: the log was closed, and its directory may be another's by now */
     enum status status;
     size_t count;
@@ -80,6 +83,23 @@ static enum status sync_item(const struct log_files *files, const struct sync_it
     return status;
 }
 
+enum status log_sync_identity(const struct log_files *files)
+{
+    char path[DISK_PATH_MAX];
+    struct file *file;
+    enum status status;
+
+    log_file_path(files, PARTITION_METADATA_NAME, path);
+    status = disk_open(files->disk, path, FILE_READ, &file);
+    if (status == STATUS_OK) {
+        status = file_sync(file) == STATUS_OK ? STATUS_OK : STATUS_IO;
+        file_unref(file);
+    } else if (status == STATUS_NOT_FOUND) {
+        status = STATUS_OK;
+    }
+    return status == STATUS_OK ? disk_sync_parent(files->disk, files->directory) : status;
+}
+
 static void sync_work(struct env_job *env_job)
 {
     struct sync_job *job = CONTAINER_OF(env_job, struct sync_job, job);
@@ -96,6 +116,9 @@ static void sync_work(struct env_job *env_job)
     }
     if (status == STATUS_OK && job->directory) {
         status = disk_sync_directory(job->files.disk, job->files.directory) == STATUS_OK ? STATUS_OK : STATUS_IO;
+    }
+    if (status == STATUS_OK && job->identity) {
+        status = log_sync_identity(&job->files);
     }
     job->status = status;
 }
@@ -171,6 +194,7 @@ static void sync_done(struct env_job *env_job)
     } else {
         log->epochs_dirty = log->epochs_dirty || job->epochs.size > 0;
         log->directory_dirty = log->directory_dirty || job->directory;
+        log->identity_dirty = log->identity_dirty || job->identity;
     }
     sync_job_free(job);
     if (status != STATUS_OK && !log_failure_passes(status)) {
@@ -239,7 +263,9 @@ void log_sync_start(struct partition_log *log)
         log->epochs_dirty = false;
     }
     log->sync->directory = log->directory_dirty;
+    log->sync->identity = log->identity_dirty;
     log->directory_dirty = false;
+    log->identity_dirty = false;
     env_submit(log->env, ENV_LANE_SYNC, &log->sync->job);
 }
 
@@ -343,7 +369,7 @@ enum status log_write_epochs(struct partition_log *log)
     struct buffer text;
     enum status status;
 
-    if (!log->epochs_dirty) {
+    if (!log->epochs_dirty || !log->made) {
         return STATUS_OK;
     }
     if (log->sync != NULL && log->sync->epochs.size > 0) {

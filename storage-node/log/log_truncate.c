@@ -118,6 +118,10 @@ enum status partition_log_restart(struct partition_log *log, int64_t offset)
     if (status != STATUS_OK) {
         return status;
     }
+    status = log_make(log);
+    if (status != STATUS_OK) {
+        return status;
+    }
     status = log_delete_segments(log, 0, log->segment_count, log_now(log));
     if (status == STATUS_OK) {
         status = log_remove_snapshots(log, -1);

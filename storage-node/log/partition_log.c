@@ -119,6 +119,11 @@ bool partition_log_syncing(const struct partition_log *log)
     return log->sync != NULL;
 }
 
+bool partition_log_made(const struct partition_log *log)
+{
+    return log->directory_made;
+}
+
 bool partition_log_quiet(const struct partition_log *log)
 {
     const bool to_flush = log->written_end > log->durable_end && log->config.flush_ms < INT64_MAX;

@@ -43,6 +43,7 @@ struct partition_log_options {
     int64_t recovery_point;   /* from recovery-point-offset-checkpoint: below it everything is synced. 0 if unknown */
     int64_t log_start_offset; /* from log-start-offset-checkpoint, 0 if none */
     bool clean;               /* the directory was shut down cleanly: nothing to scan */
+    bool fresh;               /* nothing of this name is on the disk: the call makes and reads nothing */
     int64_t now_ms;           /* wall clock */
 };
 
@@ -65,6 +66,7 @@ void partition_log_close(struct partition_log *log);
 /* Nothing queued, no partition_log_sync unanswered, a failure told. */
 bool partition_log_idle(const struct partition_log *log);
 bool partition_log_syncing(const struct partition_log *log); /* a job of its own is under way */
+bool partition_log_made(const struct partition_log *log);    /* false: never written to, it has no directory */
 
 /* What producer-state checks say of a batch (KIP-98, KIP-360). */
 enum append_verdict {
@@ -93,8 +95,9 @@ MUST_USE enum append_verdict partition_log_append(struct partition_log *log, str
  * (KAFKA-6003). Borrows `batch` until partition_log_flush. OUT_OF_RANGE: it begins before log_end_offset. */
 MUST_USE enum status partition_log_append_copy(struct partition_log *log, struct bytes batch);
 /* Writes everything queued and updates indexes. On failure what was queued is gone and the log end offset is back at
- * written_end: STATUS_NO_SPACE leaves the log online (the file is cut back, the next append may succeed); any other
- * failure takes it offline. */
+ * written_end: STATUS_NO_SPACE leaves the log online (the file is cut back, the next append may succeed), so does
+ * STATUS_BUSY: a new log could not make its directory, because one of that name is there; any other failure takes it
+ * offline. */
 MUST_USE enum status partition_log_flush(struct partition_log *log);
 /* something is queued, or a failed append is still to be told */
 bool partition_log_dirty(const struct partition_log *log);

@@ -48,5 +48,13 @@ enum status partition_metadata_write(struct disk *disk, const char *path, struct
     char text[64];
     const int size = snprintf(text, sizeof(text), "version: 0\ntopic_id: %s\n", uuid_format(topic_id, id));
 
-    return disk_replace_file(disk, path, bytes_of(text, (size_t)size));
+    const struct bytes part = bytes_of(text, (size_t)size);
+    struct file *file;
+    enum status status = disk_open(disk, path, FILE_WRITE | FILE_CREATE | FILE_TRUNCATE, &file);
+
+    if (status == STATUS_OK) {
+        status = file_write(file, 0, &part, 1);
+        file_unref(file);
+    }
+    return status;
 }

@@ -17,7 +17,7 @@ struct disk;
 
 /* NOT_FOUND: no file. CORRUPT: not one of these. */
 MUST_USE enum status partition_metadata_read(struct disk *disk, const char *path, struct uuid *topic_id);
-/* Atomically and durably. */
+/* Not synced. What a crash leaves of it is CORRUPT, or nothing. */
 MUST_USE enum status partition_metadata_write(struct disk *disk, const char *path, struct uuid topic_id);
 
 #endif

@@ -651,8 +651,12 @@ static enum status recovery_check_metadata(struct recovery *recovery)
     if (status != STATUS_NOT_FOUND && status != STATUS_CORRUPT) {
         return status;
     }
-    return uuid_is_zero(log->topic_id) ? STATUS_OK
-                                       : partition_metadata_write(log->files.disk, path, log->topic_id);
+    if (uuid_is_zero(log->topic_id)) {
+        return STATUS_OK;
+    }
+    recovery->repaired = true;
+    log->identity_dirty = true;
+    return partition_metadata_write(log->files.disk, path, log->topic_id);
 }
 
 /* When the active segment was begun is not on disk; its first batch tells about it. */
@@ -714,6 +718,10 @@ static enum status recovery_run(struct recovery *recovery)
     if (status == STATUS_OK && recovery->repaired) {
         status = disk_sync_directory(log->files.disk, log->files.directory);
     }
+    if (status == STATUS_OK && log->identity_dirty) {
+        status = log_sync_identity(&log->files);
+        log->identity_dirty = status != STATUS_OK;
+    }
     return status;
 }
 
@@ -726,6 +734,8 @@ static struct partition_log *log_create(struct disk *disk, const struct partitio
     log->config = options->config;
     log->topic_id = options->topic_id;
     log->partition = options->partition;
+    log->made = !options->fresh;
+    log->directory_made = !options->fresh;
     log->snapshot_offset = OFFSET_NONE;
     list_init(&log->waiters);
     list_init(&log->finished);
@@ -734,6 +744,22 @@ static struct partition_log *log_create(struct disk *disk, const struct partitio
     producer_state_init(&log->producers);
     log_forget_places(log);
     return log;
+}
+
+/* A log without a file. */
+static void log_begin(struct partition_log *log, const struct partition_log_options *options)
+{
+    struct segment *segment = segment_create(options->log_start_offset, options->now_ms);
+
+    segment->offsets.file.stored = 0;
+    segment->times.file.stored = 0;
+    log_segments_push(log, segment);
+    log->log_start = options->log_start_offset;
+    log->log_end = log->log_start;
+    log->written_end = log->log_start;
+    log->durable_end = log->log_start;
+    log->settled_end = log->log_start;
+    log->sync_wanted = log->log_start;
 }
 
 enum status partition_log_open(struct disk *disk, const struct partition_log_options *options,
@@ -747,6 +773,11 @@ enum status partition_log_open(struct disk *disk, const struct partition_log_opt
     ASSERT(options->log_start_offset >= 0);
     if (strlen(options->directory) + SEGMENT_NAME_ROOM > DISK_PATH_MAX) {
         return STATUS_TOO_LARGE;
+    }
+    if (options->fresh) {
+        *result = log_create(disk, options);
+        log_begin(*result, options);
+        return STATUS_OK;
     }
     status = disk_make_directories(disk, options->directory);
     if (status != STATUS_OK) {

@@ -171,9 +171,12 @@ void partition_flush(struct partition *partition)
 
         if (status != STATUS_OK) {
             /* Only what this turn queued is gone; older appends are written and wait for their sync. */
-            partition_fail_unwritten(partition, status);
+            partition_fail_unwritten(partition, status == STATUS_BUSY ? STATUS_NOT_LEADER : status);
         }
         partition_advance(partition);
+        if (status == STATUS_BUSY && list_empty(&partition->appends)) {
+            replica_set_reopen(partition->set, partition);
+        }
     }
     if (partition->watch_due) {
         partition->watch_due = false;

@@ -274,6 +274,20 @@ static void replica_open_again(void *context)
     env_submit(job->set->env, ENV_LANE_BACKGROUND, &job->job);
 }
 
+static void partition_take_log(struct partition *partition, struct partition_log *log)
+{
+    struct replica_set *set = partition->set;
+    const int32_t epoch = partition->leader_epoch;
+
+    partition->log = log;
+    partition_log_attach(log, set->env, set->files, partition_log_failed, partition);
+    partition_log_configure(log, &partition->topic->log);
+    partition->state = PARTITION_ONLINE;
+    partition->high_watermark = partition_log_written_end(log);
+    partition->leader_epoch = partition_log_latest_epoch(log);
+    partition_set_role(partition, partition->leader, epoch);
+}
+
 static void replica_open_done(struct env_job *base)
 {
     struct replica_job *job = CONTAINER_OF(base, struct replica_job, job);
@@ -311,15 +325,7 @@ static void replica_open_done(struct env_job *base)
         job->status = STATUS_IO;
     }
     if (job->status == STATUS_OK) {
-        const int32_t epoch = partition->leader_epoch;
-
-        partition->log = job->log;
-        partition_log_attach(job->log, set->env, set->files, partition_log_failed, partition);
-        partition_log_configure(job->log, &partition->topic->log);
-        partition->state = PARTITION_ONLINE;
-        partition->high_watermark = partition_log_written_end(job->log);
-        partition->leader_epoch = partition_log_latest_epoch(job->log);
-        partition_set_role(partition, partition->leader, epoch);
+        partition_take_log(partition, job->log);
     } else {
         partition->state = PARTITION_OFFLINE;
         set->unclean |= directory_bit(partition->directory);
@@ -333,7 +339,7 @@ static void replica_set_finish_closing(void *context)
 {
     struct partition *partition = context;
     struct replica_set *set = partition->set;
-    const bool remove = partition->remove;
+    const bool remove = partition->remove && partition_log_made(partition->log);
     char *path = remove ? partition_log_copy_directory(partition->log) : NULL;
 
     if (!partition_log_idle(partition->log)) {
@@ -351,10 +357,58 @@ static void replica_set_finish_closing(void *context)
     }
 }
 
+static struct partition_log_options replica_log_options(struct replica_set *set, const struct replica_options *options)
+{
+    return (struct partition_log_options){
+        .directory = options->path,
+        .topic = options->topic,
+        .topic_id = options->topic_id,
+        .partition = options->partition,
+        .config = *options->log,
+        .recovery_point = options->recovery_point,
+        .log_start_offset = options->log_start_offset,
+        .clean = options->clean,
+        .fresh = options->fresh,
+        .now_ms = env_wall_ms(set->env),
+    };
+}
+
+/* Opens on a worker. */
+static void replica_set_submit(struct replica_set *set, struct partition *partition,
+                               const struct replica_options *options)
+{
+    struct replica_job *job = memory_alloc_zero(1, sizeof(*job));
+
+    job->set = set;
+    job->disk = set->env->disk;
+    job->partition = partition;
+    job->path = memory_copy_text(options->path, strlen(options->path));
+    job->topic = memory_copy_text(options->topic.data, options->topic.size);
+    job->options = replica_log_options(set, options);
+    job->options.directory = job->path;
+    job->options.topic = string_of(job->topic);
+    job->job.work = replica_open_work;
+    job->job.done = replica_open_done;
+    set->loading++;
+    env_submit(set->env, ENV_LANE_BACKGROUND, &job->job);
+}
+
+/* A partition that nothing lies on the disk of: there is nothing to wait for. */
+static void replica_set_begin(struct replica_set *set, struct partition *partition,
+                              const struct replica_options *options)
+{
+    const struct partition_log_options log_options = replica_log_options(set, options);
+    struct partition_log *log;
+    const enum status status = partition_log_open(set->env->disk, &log_options, &log);
+
+    ASSERT(status == STATUS_OK);
+    partition_take_log(partition, log);
+    set->options.opened(set->options.context, partition, STATUS_OK);
+}
+
 void replica_set_open(struct replica_set *set, const struct replica_options *options)
 {
     struct partition *partition = memory_alloc_zero(1, sizeof(*partition));
-    struct replica_job *job = memory_alloc_zero(1, sizeof(*job));
 
     partition->set = set;
     partition->topic = replica_set_topic_acquire(set, options);
@@ -372,27 +426,31 @@ void replica_set_open(struct replica_set *set, const struct replica_options *opt
     partition->recovery_point = options->recovery_point;
     partition->log_start_offset = options->log_start_offset;
     map_insert(&set->partitions, partition_hash(options->topic_id, options->partition), partition);
+    if (options->fresh) {
+        replica_set_begin(set, partition, options);
+    } else {
+        replica_set_submit(set, partition, options);
+    }
+}
 
-    job->set = set;
-    job->disk = set->env->disk;
-    job->partition = partition;
-    job->path = memory_copy_text(options->path, strlen(options->path));
-    job->topic = memory_copy_text(options->topic.data, options->topic.size);
-    job->options = (struct partition_log_options){
-        .directory = job->path,
-        .topic = string_of(job->topic),
-        .topic_id = options->topic_id,
-        .partition = options->partition,
-        .config = *options->log,
-        .recovery_point = options->recovery_point,
-        .log_start_offset = options->log_start_offset,
-        .clean = options->clean,
-        .now_ms = env_wall_ms(set->env),
+void replica_set_reopen(struct replica_set *set, struct partition *partition)
+{
+    char *path = partition_log_copy_directory(partition->log);
+    const struct replica_options options = {
+        .topic_id = partition->topic->id,
+        .topic = string_of(partition->topic->name),
+        .log = &partition->topic->log,
+        .partition = partition->index,
+        .path = path,
     };
-    job->job.work = replica_open_work;
-    job->job.done = replica_open_done;
-    set->loading++;
-    env_submit(set->env, ENV_LANE_BACKGROUND, &job->job);
+
+    ASSERT(!partition_log_made(partition->log));
+    ASSERT(list_empty(&partition->appends));
+    partition_log_close(partition->log);
+    partition->log = NULL;
+    partition->state = PARTITION_LOADING;
+    replica_set_submit(set, partition, &options);
+    memory_free(path);
 }
 
 void replica_set_close(struct replica_set *set, struct partition *partition, bool remove)

@@ -2,7 +2,7 @@
  * periodically.
  *
  * Opening a log blocks, so it runs as a job; the partition is there at once, in state PARTITION_LOADING, and answers
- * "not yet" (a retriable error) until it is online. */
+ * "not yet" (a retriable error) until it is online. A new one has nothing to open. */
 #ifndef REPLICA_REPLICA_SET_H
 #define REPLICA_REPLICA_SET_H
 
@@ -58,6 +58,8 @@ struct replica_options {
     int64_t recovery_point;
     int64_t log_start_offset;
     bool clean;
+    bool fresh; /* nothing lies there: the partition is online at once, and takes nothing of the disk before its first
+                   record */
 };
 
 void replica_set_init(struct replica_set *set, const struct replica_set_options *options);
@@ -92,5 +94,8 @@ struct topic_state *replica_set_topic(const struct replica_set *set, struct uuid
 
 /* For partition.c. */
 void replica_set_mark_dirty(struct replica_set *set, struct partition *partition);
+/* The partition thought that nothing lay where it was to be made, and something does: it is opened as others are. Its
+ * log is new and empty, and nobody waits. */
+void replica_set_reopen(struct replica_set *set, struct partition *partition);
 
 #endif

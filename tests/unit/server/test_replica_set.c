@@ -144,6 +144,23 @@ static void open_partition(struct fixture *fixture, uint8_t topic, bool leader, 
     replica_set_open(&fixture->set, &options);
 }
 
+static void begin_partition(struct fixture *fixture, uint8_t topic)
+{
+    const struct replica_options options = {
+        .topic_id = topic_id(topic),
+        .topic = STRING("events"),
+        .config = &fixture->config,
+        .log = &fixture->log,
+        .partition = 3,
+        .leader = true,
+        .leader_epoch = 1,
+        .path = "/data/events-3",
+        .fresh = true,
+    };
+
+    replica_set_open(&fixture->set, &options);
+}
+
 static struct partition *partition_of(struct fixture *fixture, uint8_t topic)
 {
     return replica_set_find(&fixture->set, topic_id(topic), 3);
@@ -223,6 +240,70 @@ static size_t slice_size(struct partition *partition, int64_t offset)
     size = slice.size;
     file_unref(slice.file);
     return size;
+}
+
+/* --- new partitions --- */
+
+static bool name_is_taken(struct fixture *fixture)
+{
+    return disk_make_directory(&fixture->disk.disk, "/data/events-3") == STATUS_EXISTS;
+}
+
+static void a_new_partition_is_online_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct wait wait;
+
+    fixture->world.hold_jobs = true;
+    begin_partition(fixture, 1);
+    assert_int_equal(fixture->opened, 1);
+    assert_int_equal(partition_of(fixture, 1)->state, PARTITION_ONLINE);
+    fixture->world.hold_jobs = false;
+    append(fixture, partition_of(fixture, 1), &wait, 0, true, NULL);
+    world_run(&fixture->world);
+    assert_int_equal(fixture->waits_status[0], STATUS_OK);
+    assert_int_equal(wait.result.base_offset, 0);
+    assert_true(name_is_taken(fixture));
+}
+
+static void a_new_partition_that_nobody_wrote_to_leaves_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+
+    begin_partition(fixture, 1);
+    replica_set_close(&fixture->set, partition_of(fixture, 1), true);
+    world_run(&fixture->world);
+    assert_false(name_is_taken(fixture));
+}
+
+/* A deleted topic's directory is still there when its namesake is written to. */
+static void a_new_partition_waits_for_its_predecessors_directory(void **state)
+{
+    struct fixture *fixture = *state;
+    struct partition *partition;
+    struct wait waits[2];
+
+    begin_partition(fixture, 1);
+    append(fixture, partition_of(fixture, 1), &waits[0], 0, true, NULL);
+    world_run(&fixture->world);
+    begin_partition(fixture, 2);
+    partition = partition_of(fixture, 2);
+    append(fixture, partition, &waits[0], 1, true, NULL);
+    append(fixture, partition, &waits[1], 2, false, NULL);
+    world_run(&fixture->world);
+    assert_int_equal(fixture->wait_count, 3);
+    assert_int_equal(fixture->waits_status[1], STATUS_NOT_LEADER);
+    assert_int_equal(fixture->waits_status[2], STATUS_NOT_LEADER);
+    assert_int_equal(partition->state, PARTITION_LOADING);
+    replica_set_close(&fixture->set, partition_of(fixture, 1), true);
+    world_run(&fixture->world);
+    world_sleep(&fixture->world, 100 * NS_PER_MS);
+    world_run(&fixture->world);
+    assert_int_equal(partition->state, PARTITION_ONLINE);
+    append(fixture, partition, &waits[0], 3, true, NULL);
+    world_run(&fixture->world);
+    assert_int_equal(fixture->waits_status[3], STATUS_OK);
+    assert_int_equal(waits[0].result.base_offset, 0);
 }
 
 /* --- the way of a batch --- */
@@ -672,6 +753,9 @@ static void stopping_ends_waits_and_keeps_what_was_written(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        TEST(a_new_partition_is_online_at_once),
+        TEST(a_new_partition_that_nobody_wrote_to_leaves_nothing),
+        TEST(a_new_partition_waits_for_its_predecessors_directory),
         TEST(acks_all_waits_for_the_sync_acks_one_for_the_write),
         TEST(waits_end_in_the_order_of_their_offsets),
         TEST(one_sync_serves_all_that_was_written_meanwhile),

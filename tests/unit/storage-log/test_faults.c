@@ -116,6 +116,9 @@ static void run_workload(struct world *world, struct owner *owner, uint64_t seed
 {
     *owner = (struct owner){0};
     prng_init(&owner->prng, seed);
+    /* Half of them begin as a node begins a new partition, half on an empty directory. */
+    assert_int_equal(disk_make_directories(&world->memory.disk, "/data"), STATUS_OK);
+    world->fresh = seed % 2 == 1;
     if (world_try_open(world, false) != STATUS_OK) {
         return;
     }

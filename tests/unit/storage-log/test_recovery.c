@@ -349,6 +349,72 @@ static void a_settled_segment_is_synced_with_its_indexes(void **state)
     }
 }
 
+static void a_new_log_takes_nothing_of_the_disk_before_its_first_write(void **state)
+{
+    struct world *world = *state;
+    uint64_t calls;
+
+    assert_int_equal(disk_make_directories(&world->memory.disk, "/data"), STATUS_OK);
+    world->fresh = true;
+    calls = world->faults.calls;
+    world_open(world, false);
+    partition_log_start_epoch(world->log, 4);
+    assert_int_equal(partition_log_delete_before(world->log, 0, 0), STATUS_OK);
+    partition_log_maintain(world->log, world->wall_ms, 0);
+    assert_true(world_sync(world));
+    world_check_contents(world);
+    assert_int_equal(world->faults.calls, calls);
+    assert_false(partition_log_made(world->log));
+    world_stop(world);
+    assert_int_equal(world->faults.calls, calls);
+    assert_int_equal(world_count_files(world, ""), 0);
+}
+
+static void the_first_sync_of_a_new_log_makes_its_directory_durable(void **state)
+{
+    struct world *world = *state;
+    struct buffer *metadata;
+
+    assert_int_equal(disk_make_directories(&world->memory.disk, "/data"), STATUS_OK);
+    world->fresh = true;
+    world->leader_epoch = 4;
+    world_open(world, false);
+    world_fill(world, 3, 100);
+    assert_true(partition_log_made(world->log));
+    assert_int_equal(world->memory.syncs, 0);
+    assert_true(world_sync(world));
+    world_crash(world, MEMORY_CRASH_LOSES);
+    metadata = file_of(world, "partition.metadata");
+    assert_non_null(metadata);
+    assert_memory_equal(metadata->data, "version: 0\ntopic_id: AQIDAAAAAAAAAAAAAAAAAA\n", metadata->size);
+    world_open(world, false);
+    assert_int_equal(partition_log_end_offset(world->log), 3);
+    assert_int_equal(partition_log_epoch_of(world->log, 0), 4);
+    world_check_contents(world);
+}
+
+static void a_new_log_whose_name_is_taken_waits_for_it(void **state)
+{
+    struct world *world = *state;
+    struct batch_recipe made = recipe(100, 1000);
+
+    assert_int_equal(disk_make_directories(&world->memory.disk, WORLD_DIRECTORY), STATUS_OK);
+    world->fresh = true;
+    world_open(world, false);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(world_append(world, &made, NULL), APPEND_OK);
+        assert_int_equal(partition_log_flush(world->log), STATUS_BUSY);
+        assert_int_equal(partition_log_end_offset(world->log), 0);
+        world_forget_from(world, 0);
+    }
+    assert_false(partition_log_made(world->log));
+    assert_int_equal(partition_log_failure(world->log), STATUS_OK);
+    assert_int_equal(disk_remove_directory(&world->memory.disk, WORLD_DIRECTORY), STATUS_OK);
+    world_fill(world, 2, 100);
+    assert_true(world_sync(world));
+    world_check_contents(world);
+}
+
 int test_recovery(void)
 {
 #define LOG_TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
@@ -368,6 +434,9 @@ int test_recovery(void)
         LOG_TEST(only_what_was_acknowledged_survives_a_power_cut_for_sure),
         LOG_TEST(what_a_start_has_found_is_durable_when_it_is_done),
         LOG_TEST(a_settled_segment_is_synced_with_its_indexes),
+        LOG_TEST(a_new_log_takes_nothing_of_the_disk_before_its_first_write),
+        LOG_TEST(the_first_sync_of_a_new_log_makes_its_directory_durable),
+        LOG_TEST(a_new_log_whose_name_is_taken_waits_for_it),
     };
 
     return cmocka_run_group_tests_name("recovery", tests, NULL, NULL);
