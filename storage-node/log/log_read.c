@@ -409,8 +409,8 @@ enum status partition_log_find_time(struct partition_log *log, int64_t timestamp
         }
         /* Everything up to an entry with a smaller timestamp is too early. */
         status = time_index_find_before(&log->files, &segment->times, timestamp_ms, &entry);
-        if (status == STATUS_OK && entry.offset >= segment->base_offset && entry.offset < segment->end_offset) {
-            status = segment_seek(&log->files, segment, entry.offset, segment->size, &position);
+        if (status == STATUS_OK) {
+            status = segment_seek_time(&log->files, segment, &entry, &position);
         }
         if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
             return status;
@@ -443,8 +443,8 @@ static enum status segment_find_max_time(struct log_files *files, struct segment
     }
     /* The largest one does not count. Before the last entry below the limit no batch has a larger timestamp than it. */
     status = time_index_find_below(files, &segment->times, offset_max, &entry);
-    if (status == STATUS_OK && entry.offset >= offset_min && entry.offset < segment->end_offset) {
-        status = segment_seek(files, segment, entry.offset, segment->size, &position);
+    if (status == STATUS_OK && entry.offset >= offset_min) {
+        status = segment_seek_time(files, segment, &entry, &position);
     }
     if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
         return status;

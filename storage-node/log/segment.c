@@ -5,6 +5,9 @@
 #include "common/base/memory.h"
 #include "common/env/disk.h"
 
+/* Bytes between the entries of an index that is made anew after a look-up found it wrong. */
+#define REINDEX_INTERVAL 4096
+
 struct segment *segment_create(int64_t base_offset, int64_t now_ms)
 {
     struct segment *segment = memory_alloc_zero(1, sizeof(*segment));
@@ -113,24 +116,113 @@ void segment_rest(struct log_files *files, struct segment *segment)
     file_cache_drop(files->cache, &segment->times.file.slot);
 }
 
-enum status segment_seek(struct log_files *files, struct segment *segment, int64_t offset, uint32_t position_max,
-                         uint32_t *position)
+/* The batches from the segment's start to its end without a fault, as a walk over their headers tells. */
+static enum status segment_check_walk(struct segment *segment, struct batch_cursor *cursor)
+{
+    int64_t end = segment->base_offset;
+    struct batch_header header;
+    enum status status;
+
+    while ((status = batch_cursor_next(cursor, &header)) == STATUS_OK) {
+        if (header.base_offset < end || batch_last_offset(&header) - segment->base_offset > INT32_MAX) {
+            return STATUS_CORRUPT;
+        }
+        end = batch_last_offset(&header) + 1;
+    }
+    return status;
+}
+
+/* Adds entries for all batches to indexes that are empty. */
+static enum status segment_index_walk(struct log_files *files, struct segment *segment, struct batch_cursor *cursor)
+{
+    struct time_entry largest = {.timestamp = TIMESTAMP_NONE};
+    uint64_t indexed = 0; /* position up to which an entry stands for */
+    struct batch_header header;
+    enum status status;
+
+    while ((status = batch_cursor_next(cursor, &header)) == STATUS_OK) {
+        const int64_t last_offset = batch_last_offset(&header);
+
+        if (header.max_timestamp > largest.timestamp) {
+            largest = (struct time_entry){.timestamp = header.max_timestamp, .offset = last_offset};
+        }
+        if (cursor->position - indexed < REINDEX_INTERVAL) {
+            continue;
+        }
+        indexed = cursor->position;
+        status = offset_index_append(files, &segment->offsets, last_offset, (uint32_t)cursor->position);
+        if (status == STATUS_OK && largest.timestamp > TIMESTAMP_NONE) {
+            status = time_index_append(files, &segment->times, largest.timestamp, largest.offset);
+        }
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    if (status == STATUS_END && largest.timestamp > TIMESTAMP_NONE) {
+        return time_index_append(files, &segment->times, largest.timestamp, largest.offset);
+    }
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+/* Makes both indexes anew after a look-up found them wrong, which costs about what that look-up costs without them.
+ * Once for each open: if batches are damaged instead, the indexes stay, for they lead behind the damage. Not synced:
+ * after a crash the next open sees whether they are whole. Fails only as IO does. */
+static enum status segment_reindex(struct log_files *files, struct segment *segment)
+{
+    uint8_t buffer[CURSOR_BUFFER_SMALL];
+    struct batch_cursor cursor;
+    struct file *file;
+    enum status status;
+
+    if (segment->reindexed) {
+        return STATUS_OK;
+    }
+    segment->reindexed = true;
+    status = segment_open(files, segment, 0, &file);
+    if (status != STATUS_OK) {
+        return status == STATUS_IO ? STATUS_IO : STATUS_OK;
+    }
+    file = file_ref(file);
+    batch_cursor_init(&cursor, file, (struct space){buffer, sizeof(buffer)}, 0, segment->size);
+    status = segment_check_walk(segment, &cursor);
+    if (status == STATUS_END) {
+        status = index_file_truncate(files, &segment->offsets.file, 0);
+        if (status == STATUS_OK) {
+            status = index_file_truncate(files, &segment->times.file, 0);
+        }
+        segment->times.last_known = false;
+        if (status == STATUS_OK) {
+            batch_cursor_init(&cursor, file, cursor.buffer, 0, segment->size);
+            status = segment_index_walk(files, segment, &cursor);
+        }
+        if (status == STATUS_OK) {
+            status = index_file_write(files, &segment->times.file);
+        }
+        if (status == STATUS_OK) {
+            status = index_file_write(files, &segment->offsets.file);
+        }
+    }
+    file_unref(file);
+    return status == STATUS_IO ? STATUS_IO : STATUS_OK;
+}
+
+/* The place of the index's last entry up to `offset` and `position_max`. NOT_FOUND: none. CORRUPT: no such batch is
+ * there. */
+static enum status segment_seek_entry(struct log_files *files, struct segment *segment, int64_t offset,
+                                      uint32_t position_max, uint32_t *position)
 {
     uint8_t buffer[RECORD_BATCH_HEADER_SIZE];
     struct offset_entry entry;
     struct batch_cursor cursor;
     struct batch_header header;
     struct file *file;
-    enum status status;
+    enum status status = offset_index_find(files, &segment->offsets, offset, position_max, &entry);
 
-    *position = 0;
-    if (segment->size <= CURSOR_BUFFER_SMALL / 2) {
-        return STATUS_OK;
+    if (status != STATUS_OK) {
+        return status;
     }
-    status = offset_index_find(files, &segment->offsets, offset, position_max, &entry);
-    if (status != STATUS_OK || entry.position >= segment->size) {
-        /* No entry, no index or no sense in it: walking from the start is always right. */
-        return status == STATUS_IO ? STATUS_IO : STATUS_OK;
+    if (entry.position >= segment->size) {
+        return STATUS_CORRUPT;
     }
     status = segment_open(files, segment, 0, &file);
     if (status != STATUS_OK) {
@@ -140,6 +232,47 @@ enum status segment_seek(struct log_files *files, struct segment *segment, int64
     status = batch_cursor_next(&cursor, &header);
     if (status == STATUS_OK && batch_last_offset(&header) == entry.last_offset) {
         *position = entry.position;
+        return STATUS_OK;
+    }
+    return status == STATUS_OK || status == STATUS_TRUNCATED ? STATUS_CORRUPT : status;
+}
+
+enum status segment_seek(struct log_files *files, struct segment *segment, int64_t offset, uint32_t position_max,
+                         uint32_t *position)
+{
+    enum status status;
+
+    *position = 0;
+    if (segment->size <= CURSOR_BUFFER_SMALL / 2) {
+        return STATUS_OK;
+    }
+    status = segment_seek_entry(files, segment, offset, position_max, position);
+    if (status == STATUS_CORRUPT && !segment->reindexed) {
+        status = segment_reindex(files, segment);
+        if (status == STATUS_OK) {
+            status = segment_seek_entry(files, segment, offset, position_max, position);
+        }
+    }
+    /* No entry, no index or no sense in it: walking from the start is always right. */
+    return status == STATUS_IO ? STATUS_IO : STATUS_OK;
+}
+
+enum status segment_seek_time(struct log_files *files, struct segment *segment, const struct time_entry *entry,
+                              uint32_t *position)
+{
+    struct batch_place place;
+    enum status status = STATUS_NOT_FOUND;
+
+    *position = 0;
+    if (entry->offset >= segment->base_offset) {
+        status = segment_find(files, segment, entry->offset, &place);
+    }
+    if (status == STATUS_OK && place.base_offset <= entry->offset && place.max_timestamp == entry->timestamp) {
+        *position = place.position;
+        return STATUS_OK;
+    }
+    if (status == STATUS_OK || status == STATUS_NOT_FOUND) {
+        status = segment_reindex(files, segment);
     }
     return status == STATUS_IO ? STATUS_IO : STATUS_OK;
 }
@@ -302,8 +435,11 @@ enum status segment_load_active(struct log_files *files, struct segment *segment
     if (status != STATUS_OK) {
         return status;
     }
-    status = segment_seek(files, segment, INT64_MAX, segment->size, &position);
-    if (status != STATUS_OK) {
+    position = 0;
+    if (segment->size > CURSOR_BUFFER_SMALL / 2) {
+        status = segment_seek_entry(files, segment, INT64_MAX, segment->size, &position);
+    }
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
         return status;
     }
     status = segment_walk_tail(files, segment, position);
@@ -315,7 +451,6 @@ enum status segment_load_active(struct log_files *files, struct segment *segment
 
 enum status segment_truncate(struct log_files *files, struct segment *segment, uint32_t position, int64_t offset)
 {
-    struct time_entry last;
     struct file *file;
     uint32_t start;
     enum status status = segment_open(files, segment, 0, &file);
@@ -340,14 +475,14 @@ enum status segment_truncate(struct log_files *files, struct segment *segment, u
         segment->unindexed = 0;
         return STATUS_OK;
     }
-    status = time_index_last(files, &segment->times, &last);
-    if (status == STATUS_OK) {
-        segment->max_timestamp = last.timestamp;
-        segment->max_timestamp_offset = last.offset;
-    } else if (status != STATUS_NOT_FOUND) {
-        return status;
+    status = segment_load_max_timestamp(files, segment, offset);
+    segment->end_offset = segment->base_offset;
+    if (status == STATUS_CORRUPT) {
+        status = segment_reindex(files, segment);
+        start = 0;
+    } else if (status == STATUS_OK) {
+        status = segment_seek(files, segment, INT64_MAX, position - 1, &start);
     }
-    status = segment_seek(files, segment, INT64_MAX, position - 1, &start);
     return status == STATUS_OK ? segment_walk_tail(files, segment, start) : status;
 }
 

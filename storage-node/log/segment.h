@@ -31,6 +31,7 @@ struct segment {
     struct file_slot slot;        /* of the .log */
     struct file *pinned;          /* keeps the descriptor through which unsynced bytes were written; may be NULL */
     enum txn_index_presence aborted; /* is there a .txnindex? */
+    bool reindexed;                  /* a look-up found the indexes wrong, and they were made anew if that could help */
     struct offset_index offsets;
     struct time_index times;
 };
@@ -63,9 +64,12 @@ MUST_USE enum status segment_sync(struct log_files *files, struct segment *segme
 void segment_rest(struct log_files *files, struct segment *segment);
 
 /* A place to start walking from, at or before the batch that holds `offset`, at most `position_max`: from the index,
- * and checked against the segment, so a wrong index costs time only. */
+ * and checked against the segment, so a wrong index costs time only, once: it is made anew. */
 MUST_USE enum status segment_seek(struct log_files *files, struct segment *segment, int64_t offset,
                                   uint32_t position_max, uint32_t *position);
+/* The place of the batch that a time index entry speaks of, or the segment's start if that batch says otherwise. */
+MUST_USE enum status segment_seek_time(struct log_files *files, struct segment *segment,
+                                       const struct time_entry *entry, uint32_t *position);
 /* The first batch that ends at or behind `offset`. NOT_FOUND: none does. */
 MUST_USE enum status segment_find(struct log_files *files, struct segment *segment, int64_t offset,
                                   struct batch_place *place);

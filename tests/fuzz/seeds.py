@@ -184,6 +184,17 @@ TEXTS = {
                  b'"partition": 2}\nnot json\n{"value": null}\n'],
 }
 
+# Damages of index files: file, kind, position, value.
+DAMAGES = b''.join(bytes(damage) for damage in (
+    (0, 0, 0, 5, 9), (0, 1, 0, 3, 2), (1, 1, 0, 3, 0), (2, 1, 0, 0, 7), (0, 2, 0, 20, 0), (3, 3, 0, 8, 0),
+    (1, 4, 0, 0, 0)))
+
+
+def save_damaged_indexes(into):
+    for flags in range(64):
+        for size in (5, 10, 20, len(DAMAGES)) if flags % 8 == 3 else (0, 10):
+            save(into, 'log_index', f'flags-{flags}-{size}', bytes((flags, 130)) + DAMAGES[:size])
+
 
 def main(into):
     messages = []
@@ -193,6 +204,7 @@ def main(into):
     responses = sorted((m for m in messages if m.kind == 'response'), key=lambda m: m.key)
     save_messages(into, messages, [request.key for request in requests])
     save_server_talks(into, requests)
+    save_damaged_indexes(into)
     save_client_talks(into, requests, responses)
     for target, texts in TEXTS.items():
         for number, text in enumerate(texts):

@@ -1,6 +1,7 @@
 /* Slices and time look-ups, held against what was appended. */
 #include "tests/unit/storage-log/world.h"
 
+#include "common/base/endian.h"
 #include "common/base/memory.h"
 
 /* What a read must give, from what was sent. */
@@ -323,6 +324,88 @@ static void times_are_found_in_every_segment_and_below_every_end(void **state)
     }
 }
 
+/* Each entry of the first segment's indexes in turn is made a wrong one. */
+static void no_wrong_index_entry_gives_a_wrong_batch(void **state)
+{
+    static const char *const names[] = {"00000000000000000000.index", "00000000000000000000.timeindex"};
+    static const size_t sizes[] = {8, 12};
+    struct world *world = *state;
+    struct prng prng;
+    int64_t end;
+
+    prng_init(&prng, 13);
+    world->config = world_config(100000);
+    world_open(world, false);
+    fill_mixed(world, &prng, 250);
+    end = partition_log_end_offset(world->log);
+    world_stop(world);
+    for (int kind = 0; kind < 2; kind++) {
+        const size_t count = memory_disk_contents(&world->memory, world_path(names[kind]))->size / sizes[kind];
+
+        assert_true(count > 2);
+        for (size_t i = 0; i < 2 * count; i++) {
+            struct buffer *index = memory_disk_contents(&world->memory, world_path(names[kind]));
+            const size_t at = (i / 2) % (index->size / sizes[kind]) * sizes[kind];
+            const uint8_t wrong[12] = {0, 0, 0, 0, 0, 0, 3, 233, 0, 0, 0, 90}; /* says that offset 90 is of second 1 */
+
+            if (i % 2 == 0) {
+                memcpy(index->data + at, wrong, sizes[kind]);
+            } else {
+                index->data[at + sizes[kind] - 1] ^= 0x55;
+            }
+            world_open(world, true);
+            assert_int_equal(partition_log_end_offset(world->log), end);
+            check_reads(world, &prng, 20);
+            check_times(world, end);
+            check_max_time(world, end);
+            check_max_time(world, end / 9);
+            world_stop(world);
+        }
+    }
+}
+
+/* Every entry is of a batch, ascending. */
+static void assert_index_true(const struct world *world, const struct buffer *index)
+{
+    size_t position = 0;
+    size_t i = 0;
+
+    assert_true(index->size > 16 && index->size % 8 == 0);
+    for (size_t at = 0; at < index->size; at += 8) {
+        while (i < world->sent_count && world->sent[i].last_offset < load_i32(index->data + at)) {
+            position += world->sent[i++].bytes.size;
+        }
+        assert_true(i < world->sent_count && world->sent[i].last_offset == load_i32(index->data + at));
+        assert_int_equal(load_i32(index->data + at + 4), position);
+    }
+}
+
+static void an_index_found_wrong_is_made_anew(void **state)
+{
+    struct world *world = *state;
+    struct buffer *index;
+
+    world_open(world, false);
+    world_fill(world, 300, 100);
+    world_stop(world);
+    for (int place = 0; place < 2; place++) {
+        struct log_slice slice;
+        int64_t offset;
+        size_t at;
+
+        index = memory_disk_contents(&world->memory, world_path("00000000000000000000.index"));
+        assert_true(index->size > 16);
+        at = place == 0 ? index->size - 8 : index->size / 16 * 8; /* found by the open, by a look-up */
+        offset = load_i32(index->data + at);
+        store_i32(index->data + at, (int32_t)offset - 1);
+        world_open(world, true);
+        assert_int_equal(partition_log_read(world->log, offset, 300, 1, true, &slice), STATUS_OK);
+        file_unref(slice.file);
+        world_stop(world);
+        assert_index_true(world, memory_disk_contents(&world->memory, world_path("00000000000000000000.index")));
+    }
+}
+
 static void an_empty_log_has_no_times(void **state)
 {
     struct world *world = *state;
@@ -346,6 +429,8 @@ int test_read(void)
         LOG_TEST(a_reader_that_comes_back_after_a_cut_finds_the_new_batches),
         LOG_TEST(bytes_between_is_never_too_little),
         LOG_TEST(times_are_found_in_every_segment_and_below_every_end),
+        LOG_TEST(no_wrong_index_entry_gives_a_wrong_batch),
+        LOG_TEST(an_index_found_wrong_is_made_anew),
         LOG_TEST(an_empty_log_has_no_times),
     };
 
