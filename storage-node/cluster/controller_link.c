@@ -13,6 +13,7 @@
 #include "wire/describe_cluster.h"
 
 #define LINK_CONNECT_TIMEOUT_MS 3000
+#define LINK_PATIENCE_MIN_MS 1000
 #define LINK_RETRY_MIN_NS (20 * NS_PER_MS)
 #define LINK_RETRY_MAX_NS (200 * NS_PER_MS)
 #define LINK_RESPONSE_MAX (64 * 1024 * 1024)
@@ -144,6 +145,16 @@ static void link_leave(struct controller_link *link)
     }
 }
 
+/* A controller whose machine has gone resets nothing. A silence of two heartbeats is enough: the next controller must
+ * hear of us before our session with it ends, which is a few heartbeats long. */
+static uint32_t link_patience_ms(const struct controller_link *link)
+{
+    const uint64_t patience = 2 * (uint64_t)link->options.heartbeat_ms;
+    const uint64_t least = patience > LINK_PATIENCE_MIN_MS ? patience : LINK_PATIENCE_MIN_MS;
+
+    return least < link->options.request_timeout_ms ? (uint32_t)least : link->options.request_timeout_ms;
+}
+
 static void link_call_start(struct controller_link *link, void (*done)(struct rpc_call *call), int16_t key,
                             const void *request)
 {
@@ -157,7 +168,7 @@ static void link_call_start(struct controller_link *link, void (*done)(struct rp
     }
     link->calling = true;
     rpc_call_init(&link->call, done, link);
-    rpc_client_call(link->control, &link->call, key, version, request, link->options.request_timeout_ms);
+    rpc_client_call(link->control, &link->call, key, version, request, link_patience_ms(link));
 }
 
 static void link_asked_cluster(struct rpc_call *call)
