@@ -2,7 +2,9 @@
  *
  *     millrace-sim --seeds 1..1000                 one line for each failure, a summary at the end
  *     millrace-sim --seed 317 --trace              the same run again, narrated
- *     millrace-sim --seed 317 --twice              fails if the two runs differ */
+ *     millrace-sim --seed 317 --twice              fails if the two runs differ
+ *     millrace-sim --scenario FILE...              replays scenarios, see scenario.h */
+#include "tests/sim/scenario.h"
 #include "tests/sim/workload.h"
 
 #include <inttypes.h>
@@ -44,7 +46,8 @@ static void tell_seed(int signal_number)
 
 static int usage(void)
 {
-    fputs("usage: millrace-sim [--workload NAME] (--seed N | --seeds A..B) [--trace] [--twice]\n\nworkloads:\n",
+    fputs("usage: millrace-sim [--workload NAME] (--seed N | --seeds A..B) [--trace] [--twice]\n"
+          "       millrace-sim --scenario FILE... [--accept] [--trace]\n\nworkloads:\n",
           stderr);
     for (size_t i = 0; workload_at(i) != NULL; i++) {
         fprintf(stderr, "  %-10s %s\n", workload_at(i)->name, workload_at(i)->about);
@@ -136,6 +139,9 @@ int main(int count, char **texts)
     struct arguments arguments;
     struct totals totals = {0};
 
+    if (count > 1 && strcmp(texts[1], "--scenario") == 0) {
+        return scenario_main(count - 2, texts + 2);
+    }
     if (!parse_arguments(count, texts, &arguments)) {
         return usage();
     }
