@@ -13,6 +13,8 @@
 
 /* Fewer descriptors than this and a handful of nodes would use them up. */
 #define DESCRIPTORS_MIN 256
+/* Of the descriptors, kept back for the log, snapshots and connections to the other controllers. */
+#define DESCRIPTORS_OWN 96
 #define EXIT_USAGE 2
 
 extern char **environ;
@@ -59,11 +61,15 @@ static void on_fatal(void *context, const char *what, enum status why)
 /* Runs until a signal. A controller that cannot listen is closed as orderly as any other. */
 static int serve(struct program *program, struct controller_options *options, struct config_problem *problem)
 {
+    const uint64_t descriptors = runtime_raise_descriptor_limit();
     enum status status;
 
     options->fatal = on_fatal;
-    if (runtime_raise_descriptor_limit() < DESCRIPTORS_MIN) {
+    if (descriptors < DESCRIPTORS_MIN) {
         return complain("the limit of open files is below 256: raise it (ulimit -n, LimitNOFILE)", EXIT_FAILURE);
+    }
+    if (options->connections_max > descriptors - DESCRIPTORS_OWN) {
+        options->connections_max = (uint32_t)(descriptors - DESCRIPTORS_OWN);
     }
     if (controller_create(runtime_loop_env(program->loop), options, &program->controller, problem) != STATUS_OK) {
         return complain(problem->text, EXIT_FAILURE);

@@ -20,6 +20,8 @@
 
 /* Descriptors kept for sockets and the like; the rest may hold segment files. */
 #define NODE_DESCRIPTORS_FOR_FILES_PERCENT 40
+/* What is left is for connections of our own, directories, and files that are open for a moment. */
+#define NODE_DESCRIPTORS_FOR_CLIENTS_PERCENT 50
 #define NODE_REQUESTS_IN_FLIGHT 128
 #define NODE_CONNECTIONS_WAITING_MAX 1024
 /* How long a clean stop waits for the controllers' leave. */
@@ -240,6 +242,16 @@ static void shard_partition_opened(void *context, struct partition *partition, e
     }
 }
 
+/* Connections that one loop may have: clients, however many there are, never take the last descriptor from a log. */
+static uint32_t node_connections_max(const struct node *node)
+{
+    const uint64_t wanted = (uint64_t)config_int32(node->options.config, "max.connections");
+    const uint64_t allowed = node->options.descriptor_limit * NODE_DESCRIPTORS_FOR_CLIENTS_PERCENT / 100;
+    const uint64_t shards = node->service.shard_count;
+
+    return (uint32_t)(((wanted < allowed ? wanted : allowed) + shards - 1) / shards);
+}
+
 static void node_create_shard(struct node *node, uint32_t index)
 {
     const struct config *config = node->options.config;
@@ -260,7 +272,7 @@ static void node_create_shard(struct node *node, uint32_t index)
         .requests_in_flight_max = NODE_REQUESTS_IN_FLIGHT,
         .receive_bytes_max = (size_t)config_int64(config, "queued.max.request.bytes") / node->service.shard_count,
         .idle_ns_max = (uint64_t)config_int64(config, "connections.max.idle.ms") * NS_PER_MS,
-        .connections_max = (uint32_t)config_int64(config, "max.connections"),
+        .connections_max = node_connections_max(node),
     };
 
     server_options.routes = node_routes(&server_options.route_count);

@@ -9,6 +9,7 @@
 #include "wire/describe_configs.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 struct description {
     const struct config_describe_options *options;
@@ -185,6 +186,30 @@ static void describe_broker(const struct description *description)
             add_row(description, entry->definition)->config_source = TOPIC_CONFIG_FROM_DEFAULT;
         }
     }
+}
+
+static int resources_compare(const void *a, const void *b)
+{
+    const struct describe_configs_request_resources *x = a;
+    const struct describe_configs_request_resources *y = b;
+
+    return x->resource_type != y->resource_type ? x->resource_type - y->resource_type
+                                                : string_compare(x->resource_name, y->resource_name);
+}
+
+void config_describe_drop_repeated(struct describe_configs_request *request)
+{
+    int32_t kept = 0;
+
+    if (request->resources_count > 1) {
+        qsort(request->resources, (size_t)request->resources_count, sizeof(*request->resources), resources_compare);
+    }
+    for (int32_t i = 0; i < request->resources_count; i++) {
+        if (kept == 0 || resources_compare(&request->resources[kept - 1], &request->resources[i]) != 0) {
+            request->resources[kept++] = request->resources[i];
+        }
+    }
+    request->resources_count = kept;
 }
 
 void config_describe(const struct config_describe_options *options, const struct describe_configs_request *request,

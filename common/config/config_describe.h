@@ -17,6 +17,9 @@ struct config_describe_options {
     int32_t own_id;
 };
 
+/* Keeps one of each resource, sorted: a description is hundreds of times as long as a name. For every server before it
+ * describes. */
+void config_describe_drop_repeated(struct describe_configs_request *request);
 /* Answers the whole request. All memory is the arena's, or borrowed from request, image and config. */
 void config_describe(const struct config_describe_options *options, const struct describe_configs_request *request,
                      struct arena *arena, struct describe_configs_response *response);

@@ -22,7 +22,10 @@ void rpc_block_pool_deinit(struct rpc_block_pool *pool)
 
 static bool rpc_block_pool_has(const struct rpc_block_pool *pool, size_t capacity)
 {
-    return pool->bytes == 0 || (pool->bytes < pool->bytes_max && capacity <= pool->bytes_max - pool->bytes);
+    const size_t limit =
+        capacity > RPC_BLOCK_SIZE ? pool->bytes_max - pool->bytes_max / RPC_BLOCKS_SMALL_PART : pool->bytes_max;
+
+    return pool->bytes == 0 || (pool->bytes < limit && capacity <= limit - pool->bytes);
 }
 
 static struct rpc_block *rpc_block_take(struct rpc_block_pool *pool, size_t capacity)

@@ -13,6 +13,10 @@
 /* Blocks of RPC_BLOCK_SIZE kept for reuse. */
 #define RPC_BLOCKS_KEPT 16
 
+/* Of the pool's bytes, one part in so many is for blocks of RPC_BLOCK_SIZE alone: large frames that do not come to an
+ * end must not shut out everybody's small requests. */
+#define RPC_BLOCKS_SMALL_PART 4
+
 struct rpc_block_pool {
     struct list free;
     size_t free_count;

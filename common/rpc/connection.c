@@ -345,6 +345,7 @@ static void rpc_connection_parse(struct rpc_connection *connection)
             break;
         }
         block->parsed += 4 + (size_t)size;
+        connection->frame_ns = connection->active_ns;
         rpc_connection_frame(connection, block->data + block->parsed - (size_t)size, (size_t)size);
     }
     connection->parsing = false;
@@ -361,6 +362,9 @@ static void rpc_connection_received(void *context, size_t size)
     struct rpc_connection *connection = context;
 
     connection->active_ns = env_now_ns(connection->server->env);
+    if (connection->block->used == connection->block->parsed) {
+        connection->frame_ns = connection->active_ns;
+    }
     connection->block->used += size;
     ASSERT(connection->block->used <= connection->block->capacity);
     rpc_connection_parse(connection);
@@ -372,6 +376,9 @@ void rpc_connection_resume(struct rpc_connection *connection)
         return;
     }
     connection->blocked = false;
+    /* Time in which we did not read is not the client's. */
+    connection->active_ns = env_now_ns(connection->server->env);
+    connection->frame_ns = connection->active_ns;
     rpc_connection_parse(connection);
     if (!connection->closing && !connection->blocked) {
         stream_resume(connection->stream);

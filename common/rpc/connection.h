@@ -5,8 +5,10 @@
 #include "common/rpc/block.h"
 #include "common/rpc/server.h"
 
-/* With others waiting for receive memory, a half frame must grow within this time. */
-#define RPC_STALL_NS (10 * NS_PER_SECOND)
+/* With others waiting for receive memory, a half frame that keeps some of it must grow within this time, and all in all
+ * come in at this rate. */
+#define RPC_STALL_NS (3 * NS_PER_SECOND)
+#define RPC_STALL_BYTES_PER_SECOND (32 * 1024)
 /* Request objects kept for reuse. */
 #define RPC_REQUESTS_KEPT 64
 
@@ -41,6 +43,7 @@ struct rpc_connection {
     uint32_t listener;
     uint32_t in_flight;
     uint64_t active_ns;       /* last bytes or answer */
+    uint64_t frame_ns;        /* since when `block` ends with a half frame */
     size_t unsent_seen;       /* at the last look for idle connections: a slow reader that reads is not idle */
     bool started;             /* the first 8 bytes were looked at */
     bool closing;

@@ -12,8 +12,8 @@
 /* Nothing happens here: no request is being handled, and the client neither sends nor takes anything. */
 static bool rpc_connection_is_idle(struct rpc_connection *connection, uint64_t now_ns)
 {
-    if (connection->upgraded != NULL || connection->stream == NULL) {
-        return false;
+    if (connection->upgraded != NULL || connection->stream == NULL || !list_empty(&connection->starved_link)) {
+        return false; /* the starved would send, if there were memory to read it */
     }
     if (connection->in_flight > 0) {
         const struct rpc_request *oldest = LIST_ENTRY(connection->pipeline.next, struct rpc_request, link);
@@ -48,6 +48,19 @@ static void rpc_server_check_idle(void *context)
     }
 }
 
+/* A half frame that lies in receive memory and comes too slowly: a byte now and then does not count as coming. */
+static bool rpc_connection_is_stalled(const struct rpc_connection *connection, uint64_t now_ns)
+{
+    const struct rpc_block *block = connection->block;
+    uint64_t fair_ns;
+
+    if (block == NULL || connection->blocked || !list_empty(&connection->starved_link)) {
+        return false;
+    }
+    fair_ns = 2 * RPC_STALL_NS + (block->used - block->parsed) * (NS_PER_SECOND / RPC_STALL_BYTES_PER_SECOND);
+    return now_ns - connection->active_ns >= RPC_STALL_NS || now_ns - connection->frame_ns >= fair_ns;
+}
+
 /* Receive memory has been used up for a while: who keeps a half frame in it and sends no more of it makes room. */
 static void rpc_server_check_stalled(void *context)
 {
@@ -61,8 +74,7 @@ static void rpc_server_check_stalled(void *context)
     {
         struct rpc_connection *connection = LIST_ENTRY(link, struct rpc_connection, link);
 
-        if (connection->block != NULL && !connection->blocked && list_empty(&connection->starved_link) &&
-            now_ns - connection->active_ns >= RPC_STALL_NS) {
+        if (rpc_connection_is_stalled(connection, now_ns)) {
             trace_info("connection_stalled", T_TEXT("peer", stream_peer(connection->stream)));
             rpc_connection_close(connection);
         }

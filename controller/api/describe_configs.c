@@ -13,6 +13,7 @@ void api_describe_configs(struct rpc_request *request)
     };
 
     api_hold_image(request, api_machine(request)->image);
+    config_describe_drop_repeated(request->body);
     config_describe(&options, request->body, &request->arena, request->response);
     rpc_request_complete(request);
 }

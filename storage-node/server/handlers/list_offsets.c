@@ -35,6 +35,7 @@ struct offsets_job {
     struct offsets_item *item;
     struct log_slice slice;
     int64_t time; /* TIME_MAX: the record with the largest timestamp */
+    size_t decompressed_max;
     int64_t found_offset;
     int64_t found_time;
     int32_t leader_epoch;
@@ -42,6 +43,17 @@ struct offsets_job {
 };
 
 static void offsets_continue(struct shard *shard, struct tour *tour, struct offsets_item *item);
+
+/* The records of a batch that nobody had to look into may be larger than is looked into: its header has to do. A reader
+ * that starts at its first record misses nothing. */
+static void offsets_guess(struct offsets_job *job, const struct batch_header *header)
+{
+    if (job->time == TIME_MAX || header->max_timestamp >= job->time) {
+        job->found_offset = job->time == TIME_MAX ? batch_last_offset(header) : header->base_offset;
+        job->found_time = header->max_timestamp;
+    }
+    job->status = STATUS_OK;
+}
 
 static void offsets_scan(struct offsets_job *job, struct bytes batch)
 {
@@ -54,9 +66,11 @@ static void offsets_scan(struct offsets_job *job, struct bytes batch)
     buffer_init(&scratch);
     job->status = batch_header_read(batch, &header);
     if (job->status == STATUS_OK) {
-        job->status = batch_records(batch, &header, NULL, COMPRESSION_SIZE_MAX, &scratch, &records);
+        job->status = batch_records(batch, &header, NULL, job->decompressed_max, &scratch, &records);
     }
-    if (job->status == STATUS_OK) {
+    if (job->status == STATUS_TOO_LARGE) {
+        offsets_guess(job, &header);
+    } else if (job->status == STATUS_OK) {
         record_iterator_init(&iterator, &header, records);
         while ((job->status = record_next(&iterator, &record)) == STATUS_OK) {
             if (job->time == TIME_MAX ? record.timestamp > job->found_time || job->found_offset < 0
@@ -132,6 +146,7 @@ static bool offsets_find(struct shard *shard, struct tour *tour, struct offsets_
     job->item = item;
     job->slice = slice;
     job->time = item->time;
+    job->decompressed_max = (size_t)partition->topic->config.max_decompressed_message_bytes;
     job->found_offset = -1;
     job->found_time = -1;
     job->leader_epoch = partition_log_epoch_of(partition->log, slice.first_offset);

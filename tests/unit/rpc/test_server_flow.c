@@ -358,6 +358,87 @@ static void a_half_frame_that_does_not_grow_makes_room_for_others(void **state)
     buffer_deinit(&frames);
 }
 
+/* Opens `count` connections, each with the start of a frame of a megabyte that says no more. */
+static void hold_half_frames(struct fixture *fixture, struct fake_stream **streams, size_t count)
+{
+    struct buffer frames;
+
+    buffer_init(&frames);
+    frame_produce(&frames, 1, 1000000);
+    for (size_t i = 0; i < count; i++) {
+        streams[i] = connect_to(fixture);
+        stream_push(streams[i], frames.data, 1000);
+    }
+    world_run(&fixture->world);
+    buffer_deinit(&frames);
+}
+
+static void large_frames_that_never_end_leave_memory_for_small_requests(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_stream *holders[8];
+    struct fake_stream *other;
+    size_t at = 0;
+
+    fixture->options.receive_bytes_max = 2 * 1024 * 1024;
+    start(fixture);
+    hold_half_frames(fixture, holders, 8);
+    for (size_t i = 0; i < 8; i++) {
+        static const uint8_t more[200000];
+
+        stream_push(holders[i], more, sizeof(more));
+    }
+    world_run(&fixture->world);
+    other = connect_to(fixture);
+    push_number(other, 1, 1);
+    world_run(&fixture->world);
+    assert_number(other, &at, 1, 1);
+}
+
+static void a_half_frame_that_drips_makes_room_for_others(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_stream *slow;
+    struct fake_stream *other;
+    bool gone = false;
+
+    fixture->options.receive_bytes_max = 128 * 1024;
+    start(fixture);
+    hold_half_frames(fixture, &slow, 1);
+    slow->gone = &gone;
+    other = connect_to(fixture);
+    push_number(other, 1, 1);
+    for (size_t i = 0; i < 10 && !gone; i++) {
+        stream_push(slow, "x", 1);
+        world_sleep(&fixture->world, NS_PER_SECOND);
+    }
+    assert_true(gone);
+    assert_int_equal(fixture->handled, 1);
+}
+
+static void who_waits_for_memory_is_not_idle(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_stream *waiting;
+    bool gone = false;
+
+    fixture->options.receive_bytes_max = 256 * 1024;
+    fixture->options.idle_ns_max = 4 * NS_PER_SECOND;
+    start(fixture);
+    push_produce(connect_to(fixture), 1, 200000);
+    world_run(&fixture->world);
+    waiting = connect_to(fixture);
+    waiting->gone = &gone;
+    push_number(waiting, 1, 1);
+    world_sleep(&fixture->world, 20 * NS_PER_SECOND);
+    assert_false(gone);
+    assert_int_equal(fixture->handled, 1);
+    rpc_request_complete(fixture->held[0]);
+    world_run(&fixture->world);
+    assert_int_equal(fixture->handled, 2);
+    waiting->gone = NULL;
+}
+
 static void small_requests_that_wait_hold_no_receive_memory(void **state)
 {
     struct fixture *fixture = *state;
@@ -392,6 +473,9 @@ int run_flow_tests(void)
         TEST(receive_memory_starves_and_resumes),
         TEST(half_frames_that_use_up_the_memory_are_finished_one_by_one),
         TEST(a_half_frame_that_does_not_grow_makes_room_for_others),
+        TEST(large_frames_that_never_end_leave_memory_for_small_requests),
+        TEST(a_half_frame_that_drips_makes_room_for_others),
+        TEST(who_waits_for_memory_is_not_idle),
         TEST(small_requests_that_wait_hold_no_receive_memory),
     };
 

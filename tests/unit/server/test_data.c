@@ -728,6 +728,27 @@ static void offsets_are_told_in_every_version(void **state)
     }
 }
 
+static void a_batch_too_large_to_look_into_is_found_by_its_header(void **state)
+{
+    struct fixture *fixture = *state;
+    const int32_t partition = partition_on(fixture, 1);
+    struct topic_state *settings = box_partition(&fixture->box, 1, partition)->topic;
+    const struct batch_recipe bomb = {
+        .records = 4, .timestamp = 1000, .value_size = 50000, .compression = COMPRESSION_ZSTD};
+
+    begin_produce(fixture, -1);
+    add_produce(fixture, partition, &bomb);
+    ask_produce(fixture, 9);
+    assert_int_equal(produced(fixture, 0)->error_code, ERROR_NONE);
+    settings->config.max_decompressed_message_bytes = 100000;
+    assert_int_equal(ask_offset(fixture, 7, partition, 900).offset, 0);
+    assert_int_equal(ask_offset(fixture, 7, partition, 900).timestamp, 1000);
+    assert_int_equal(ask_offset(fixture, 7, partition, 1001).offset, -1);
+    assert_int_equal(ask_offset(fixture, 7, partition, -3).offset, 3);
+    settings->config.max_decompressed_message_bytes = 1000000;
+    assert_int_equal(ask_offset(fixture, 7, partition, -3).offset, 0);
+}
+
 /* --- stopping --- */
 
 static void a_loop_that_stops_leaves_its_logs_alone(void **state)
@@ -796,6 +817,7 @@ int main(void)
         TEST(sessions_tell_what_is_new),
         TEST(who_says_to_be_a_replica_is_not_served),
         TEST(offsets_are_told_in_every_version),
+        TEST(a_batch_too_large_to_look_into_is_found_by_its_header),
         TEST(a_loop_that_stops_leaves_its_logs_alone),
         TEST(a_node_stops_with_requests_of_all_kinds_in_flight),
     };

@@ -219,7 +219,7 @@ static void every_key_has_its_place_in_the_plain_values(void **state)
     assert_int_equal(config.segment_bytes, 1 << 30);
     assert_int_equal(config.flush_messages, INT64_MAX);
     assert_int_equal(config.max_message_bytes, 1048588);
-    assert_int_equal(config.max_decompressed_message_bytes, 2147483639);
+    assert_int_equal(config.max_decompressed_message_bytes, 67108864);
     for (size_t i = 0; i < ARRAY_COUNT(settings); i++) {
         assert_int_equal(alter(fixture, CONFIG_TOPIC, "a", settings[i][0], SET, settings[i][1]), ERROR_NONE);
     }
@@ -313,6 +313,26 @@ static void a_topics_configs_are_described_with_their_synonyms(void **state)
     assert_int_equal(describe(fixture, CONFIG_GROUP, "b", NULL, -1).results[0].error_code, ERROR_INVALID_REQUEST);
 }
 
+static void what_is_named_a_thousand_times_is_described_once(void **state)
+{
+    struct describe_configs_request_resources rows[1000];
+    struct describe_configs_request request = {.resources = rows, .resources_count = 1000};
+
+    (void)state;
+    for (int32_t i = 0; i < 1000; i++) {
+        describe_configs_request_resources_init(&rows[i]);
+        rows[i].resource_type = i % 3 == 0 ? CONFIG_BROKER : CONFIG_TOPIC;
+        rows[i].resource_name = STRING("a");
+    }
+    config_describe_drop_repeated(&request);
+    assert_int_equal(request.resources_count, 2);
+    assert_int_equal(rows[0].resource_type, CONFIG_TOPIC);
+    assert_int_equal(rows[1].resource_type, CONFIG_BROKER);
+    request.resources_count = 0;
+    config_describe_drop_repeated(&request);
+    assert_int_equal(request.resources_count, 0);
+}
+
 static void a_node_describes_its_file_and_others_what_is_dynamic(void **state)
 {
     struct fixture *fixture = *state;
@@ -349,6 +369,7 @@ int run_config_tests(void)
         TEST(every_key_has_its_place_in_the_plain_values),
         TEST(the_table_of_topic_configs_is_sound),
         TEST(a_topics_configs_are_described_with_their_synonyms),
+        TEST(what_is_named_a_thousand_times_is_described_once),
         TEST(a_node_describes_its_file_and_others_what_is_dynamic),
     };
 

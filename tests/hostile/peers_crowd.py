@@ -1,0 +1,238 @@
+"""Peers by number and by patience: thousands that say nothing, as many as can connect, readers that never read."""
+import os
+import resource
+import select
+import socket
+import struct
+import time
+
+import batch
+import wire
+from peers_batches import Target
+from peers_frames import API_VERSIONS, DESCRIBE_CLUSTER, FEW_MIB, IDLE_SECONDS, connect, known, outcome, request
+from cluster import wait_until
+from suite import Failure, expect
+
+IDLE_WANTED = 10000
+DESCRIPTORS_SPARE = 200
+PER_IDLE = 2048  # bytes that a process of ours keeps of a connection that says nothing
+STORM_SMALL, STORM_FULL = 5.0, 20.0
+DESCRIPTORS = 600
+READERS = 16
+UNSENT_MIB = 1  # of answers that a client does not take, per connection, and the answer that went over it
+VALUE = b'v' * (512 << 10)
+
+
+def ten_thousand_idle_connections_are_kept_and_closed_in_time(lab):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    # Ours and the server's: each has a limit of its own, but the server keeps a part of it for files.
+    count = min(IDLE_WANTED, hard // 2 - DESCRIPTORS_SPARE)
+    connections = []
+    begin = time.monotonic()
+    early = 0
+    try:
+        while len(connections) < count:
+            connection = socket.socket()
+            connection.setblocking(False)
+            connection.connect_ex(('127.0.0.1', lab.port))
+            connections.append(connection)
+            if len(connections) % 500 == 0:
+                time.sleep(0.02)
+        opened = time.monotonic() - begin
+        poll = select.epoll()
+        for connection in connections:
+            poll.register(connection, select.EPOLLIN | select.EPOLLRDHUP)
+        closed = 0
+        end = time.monotonic() + IDLE_SECONDS + 3
+        while closed < count and time.monotonic() < end:
+            for number, _ in poll.poll(0.2):
+                poll.unregister(number)
+                closed += 1
+            if time.monotonic() - begin < IDLE_SECONDS - 1:
+                early = closed
+        poll.close()
+    finally:
+        for connection in connections:
+            connection.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    lab.note = f'; {count} connections opened in {opened:.1f} s, {early} refused, all closed after ' \
+               f'{time.monotonic() - begin:.1f} s'
+    expect('connections that are still open', 0, count - closed)
+    expect('connections closed before their time', 0, early)
+
+
+def more_clients_than_files_that_may_be_open(lab):
+    """Whoever comes too late is refused; logs can still be created, and later clients get their turn."""
+    connections = []
+    refused = 0
+    try:
+        for _ in range(DESCRIPTORS + 100):
+            connection = connect(lab)
+            connection.setblocking(False)
+            connections.append(connection)
+        time.sleep(0.3)
+        for connection in connections:
+            try:
+                refused += connection.recv(1) == b''
+            except BlockingIOError:
+                pass
+            except OSError:
+                refused += 1
+        open_now = len(os.listdir(f'/proc/{lab.server.pid}/fd'))
+        if lab.kind == 'node':
+            # Over a connection that was there before, by way of the controller: sixteen logs.
+            answer = lab.connection.ask('CreateTopics', topics=[{'name': f'late-{open_now}', 'num_partitions': 16,
+                                                                 'replication_factor': 1}], timeout_ms=10000)
+            expect('error of creating a topic meanwhile', 0, answer['topics'][0]['error_code'])
+            found = describe_at(lab, f'late-{open_now}')
+            for index in range(16):
+                wait_until(f'produce to partition {index}', 10, lambda: produced(lab, found, index))
+    finally:
+        for connection in connections:
+            connection.close()
+    lab.note = f'; {refused} of {len(connections)} refused, {open_now} files open of {DESCRIPTORS}'
+    if refused < 100:
+        raise Failure(f'only {refused} of {len(connections)} were refused')
+    wait_until('another client', 10, lambda: answers(lab))
+
+
+def answers(lab):
+    with connect(lab) as connection:
+        connection.sendall(known(lab))
+        return outcome(connection)
+
+
+def describe_at(lab, name):
+    def found():
+        topic = lab.connection.ask('Metadata', topics=[{'name': name}], allow_auto_topic_creation=False)['topics'][0]
+        return topic if topic['error_code'] == 0 else None
+    return wait_until(f'{name} at the node', 10, found)
+
+
+def produced(lab, topic, index):
+    answer = lab.connection.ask('Produce', acks=-1, timeout_ms=10000, topic_data=[{
+        'topic_id': topic['topic_id'], 'partition_data': [{'index': index, 'records': batch.build([b'late'])}]}])
+    return answer['responses'][0]['partition_responses'][0]['error_code'] == 0
+
+
+def a_storm_of_connections_harms_nobody(lab):
+    whole = known(lab)
+    answered = [0]
+
+    def burst():
+        connections = [socket.socket() for _ in range(50)]
+        for connection in connections:
+            connection.setblocking(False)
+            connection.connect_ex(('127.0.0.1', lab.port))
+        for index, connection in enumerate(connections):
+            if index % 10 == 0:
+                connection.setblocking(True)
+                connection.settimeout(10)
+                connection.sendall(whole)
+                answered[0] += bool(connection.recv(100))
+            connection.close()
+
+    count = lab.repeat(burst, STORM_FULL if lab.suite.full else STORM_SMALL)
+    lab.note = f'; {50 * count} connections, {answered[0]} of {5 * count} that asked were answered'
+    expect('unanswered', 5 * count, answered[0])
+
+
+def readers_that_never_read_cost_a_bounded_amount(lab):
+    """Each asks for fifty megabytes, two hundred times, and takes nothing."""
+    with Target(lab) as topic:
+        for _ in range(24):
+            got = topic.connection.ask('Produce', acks=1, timeout_ms=10000, topic_data=[{
+                'name': topic.name, 'topic_id': topic.id,
+                'partition_data': [{'index': 0, 'records': large_batch()}]}])
+            expect('error of produce', 0, got['responses'][0]['partition_responses'][0]['error_code'])
+        readers = []
+        try:
+            for _ in range(READERS):
+                reader = wire.Connection(lab.address)
+                readers.append(reader)
+                reader.socket.settimeout(0.2)
+                try:
+                    for _ in range(200):
+                        reader.send('Fetch', wire.newest('Fetch'), **topic.fetch_request({0: 0}))
+                except socket.timeout:
+                    pass
+            time.sleep(1.0)
+            lab.note = f'; {len(os.listdir(f"/proc/{lab.server.pid}/fd"))} descriptors'
+        finally:
+            for reader in readers:
+                reader.close()
+
+
+LARGE = []
+
+
+def large_batch():
+    """Half a megabyte; the checksum in Python takes its time, so once."""
+    if not LARGE:
+        LARGE.append(batch.build([VALUE]))
+    return LARGE[0]
+
+
+def requests_without_end_whose_answers_nobody_reads(lab):
+    kinds = [request(API_VERSIONS, 0, b''), known(lab)]
+    if lab.kind == 'node':
+        kinds.append(request(3, 1, struct.pack('>i', -1)))  # Metadata of everything
+    else:
+        kinds.append(request(DESCRIBE_CLUSTER, 0, b'\0\0', True))
+    connections = [connect(lab) for _ in range(READERS)]
+    sent = 0
+    end = time.monotonic() + (10.0 if lab.suite.full else 2.0)
+    for connection in connections:
+        connection.setblocking(False)
+    data = [kinds[index % len(kinds)] * 500 for index in range(READERS)]
+    at = [0] * READERS
+    while time.monotonic() < end:
+        for index, connection in enumerate(connections):
+            try:
+                step = connection.send(data[index][at[index]:])
+                at[index] = (at[index] + step) % len(data[index])
+                sent += step
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                raise Failure(f'{error}: such a client is stopped, not closed') from None
+        time.sleep(0.001)
+    lab.note = f'; {sent >> 20} MiB of requests were taken'
+    for connection in connections:
+        connection.close()
+    # A server that stopped reading in time has not taken much more than buffers of the system hold.
+    if sent > READERS * (64 << 20):
+        raise Failure(f'{sent >> 20} MiB of requests were taken although nobody reads the answers')
+
+
+def frames_that_never_end_leave_room_for_others(lab):
+    """queued.max.request.bytes is used up by frames that stop one byte before their end: others go on."""
+    connections = []
+    try:
+        for _ in range(24):
+            connection = connect(lab)
+            connection.settimeout(0.3)
+            connections.append(connection)
+            try:
+                connection.sendall(struct.pack('>i', 4 << 20) + b'\0' * ((4 << 20) - 1))
+            except socket.timeout:
+                pass
+        time.sleep(0.5)
+        with connect(lab) as connection:
+            connection.sendall(known(lab))
+            if not outcome(connection, 15):
+                raise Failure('nobody else is answered')
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+def tests(kind):
+    found = [(a_storm_of_connections_harms_nobody, FEW_MIB),
+             (requests_without_end_whose_answers_nobody_reads, READERS * 4 + FEW_MIB),
+             (ten_thousand_idle_connections_are_kept_and_closed_in_time, IDLE_WANTED * PER_IDLE // (1 << 20) + FEW_MIB)]
+    if kind == 'node':
+        found.insert(1, (readers_that_never_read_cost_a_bounded_amount, READERS * 4 + FEW_MIB))
+    found.append((frames_that_never_end_leave_room_for_others, 32 + FEW_MIB))
+    return found
