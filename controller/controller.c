@@ -343,3 +343,8 @@ void controller_quorum_status(const struct controller *controller, struct quorum
 {
     quorum_status_get(controller->machine->quorum, status);
 }
+
+const struct quorum *controller_quorum(const struct controller *controller)
+{
+    return controller->machine->quorum;
+}

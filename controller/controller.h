@@ -73,5 +73,7 @@ bool controller_is_active(const struct controller *controller);
 const struct image *controller_image(const struct controller *controller);
 struct uuid controller_cluster_id(const struct controller *controller);
 void controller_quorum_status(const struct controller *controller, struct quorum_status *status);
+/* For checkers. */
+const struct quorum *controller_quorum(const struct controller *controller);
 
 #endif

@@ -840,3 +840,29 @@ void quorum_status_get(const struct quorum *quorum, struct quorum_status *status
         }
     }
 }
+
+struct quorum_glimpse quorum_look(const struct quorum *quorum)
+{
+    const struct core *core = &quorum->core;
+
+    return (struct quorum_glimpse){
+        .term = raft_current_term(&core->raft),
+        .leading = core->role_leader && core->role_term == raft_current_term(&core->raft),
+        .last_index = log_last(&core->log),
+        .commit_index = core->commit_index,
+        .applied_index = core->applied_index,
+        .base_index = core->log.base,
+    };
+}
+
+bool quorum_look_at(const struct quorum *quorum, uint64_t index, uint64_t *term, struct bytes *entry, bool *durable)
+{
+    const struct log_entry *found = log_get(&quorum->core.log, index);
+
+    if (found != NULL) {
+        *term = found->term;
+        *entry = log_entry_bytes(found);
+        *durable = found->ticket <= quorum->wal.durable_ticket;
+    }
+    return found != NULL;
+}

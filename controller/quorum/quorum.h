@@ -161,4 +161,20 @@ struct quorum_status {
 
 void quorum_status_get(const struct quorum *quorum, struct quorum_status *status);
 
+/* For checkers that look on from outside of the loop. */
+struct quorum_glimpse {
+    uint64_t term;
+    bool leading;
+    uint64_t last_index;
+    uint64_t commit_index;
+    uint64_t applied_index;
+    uint64_t base_index; /* entries up to here are not in memory: they are in a snapshot */
+};
+
+struct quorum_glimpse quorum_look(const struct quorum *quorum);
+/* The entry at `index`: its term, its bytes (borrowed for the turn) and whether it is on this node's disk. False if it
+ * is not in memory. */
+MUST_USE bool quorum_look_at(const struct quorum *quorum, uint64_t index, uint64_t *term, struct bytes *entry,
+                             bool *durable);
+
 #endif

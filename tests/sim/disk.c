@@ -4,6 +4,7 @@
 
 #include "common/base/assert.h"
 #include "common/base/crc32c.h"
+#include "common/base/memory.h"
 #include "tests/sim/inode.h"
 #include "tests/sim/names.h"
 #include "tests/sim/process.h"
@@ -497,6 +498,39 @@ static enum status disk_sync_directory_path(struct disk *base, const char *path)
     return STATUS_OK;
 }
 
+struct told_name {
+    enum disk_kind kind;
+    char text[];
+};
+
+/* `entry` may change the directory, so it is told of a copy, which belongs to who lists: a crash in it is no leak. */
+static void disk_tell_names(const struct list *names, void (*entry)(void *context, const char *name, enum disk_kind kind),
+                            void *context)
+{
+    struct told_name **told;
+    size_t count = 0;
+
+    LIST_EACH(link, names) {
+        count++;
+    }
+    told = memory_alloc_zero(count + 1, sizeof(*told));
+    count = 0;
+    LIST_EACH(link, names) {
+        const struct sim_name *name = LIST_ENTRY(link, struct sim_name, link);
+        const size_t size = strlen(name->text) + 1;
+
+        told[count] = memory_alloc(sizeof(**told) + size);
+        told[count]->kind = name->inode->kind;
+        memcpy(told[count]->text, name->text, size);
+        count++;
+    }
+    for (size_t i = 0; i < count; i++) {
+        entry(context, told[i]->text, told[i]->kind);
+        memory_free(told[i]);
+    }
+    memory_free(told);
+}
+
 static enum status disk_list_path(struct disk *base, const char *path,
                                   void (*entry)(void *context, const char *name, enum disk_kind kind), void *context)
 {
@@ -517,11 +551,7 @@ static enum status disk_list_path(struct disk *base, const char *path,
     for (uint64_t turns = prng_below(&world->prng, 8); turns > 0 && !list_empty(names); turns--) {
         list_append(names, list_take_first(names));
     }
-    LIST_EACH(link, names) {
-        const struct sim_name *name = LIST_ENTRY(link, struct sim_name, link);
-
-        entry(context, name->text, name->inode->kind);
-    }
+    disk_tell_names(names, entry, context);
     return STATUS_OK;
 }
 

@@ -1,48 +1,117 @@
-/* A cluster of a random size serves a client through a storm; when it is over, everything that was acknowledged is read
- * back. */
-#include "tests/sim/client.h"
+/* A cluster of a random shape serves producers, consumers and an operator through a storm; when it is over, the cluster
+ * must be whole again in a bounded time: every partition takes a record, an order is carried out, and everything that
+ * was promised is read back. */
 #include "tests/sim/cluster.h"
+#include "tests/sim/consumer.h"
 #include "tests/sim/nemesis.h"
+#include "tests/sim/operator.h"
+#include "tests/sim/producer.h"
+#include "tests/sim/watch.h"
 #include "tests/sim/workload.h"
+
+#include "controller/controller.h"
 
 #include <stdio.h>
 
 #define NODES_MOST 3
-#define STORM_NS (60 * NS_PER_SECOND)
-#define PATIENCE_NS (300 * NS_PER_SECOND)
+#define CONTROLLERS_MOST 3
+#define PRODUCERS 3
+#define CONSUMERS 2
+#define NAME_SIZE 16
+#define STORM_NS (20 * NS_PER_SECOND)
+#define PATIENCE_NS (60 * NS_PER_SECOND)
 
 struct scene {
     struct sim_world *world;
     struct cluster *cluster;
-    struct client client;
-    struct sim_process *client_process;
+    struct ledger ledger;
+    struct watch *watch;
     struct nemesis *nemesis;
+    struct producer producers[PRODUCERS];
+    struct consumer consumers[CONSUMERS];
+    struct operator operator;
+    struct sim_process *clients[PRODUCERS + CONSUMERS + 1];
+    unsigned client_count;
     const char *hosts[NODES_MOST + 1];
+    const char *controller_hosts[CONTROLLERS_MOST + 1];
 };
+
+static void scene_add_client(struct scene *scene, const char *kind, unsigned number, const struct sim_program *program)
+{
+    char name[NAME_SIZE];
+
+    snprintf(name, sizeof(name), "%s-%u", kind, number);
+    scene->clients[scene->client_count++] = sim_process_add(scene->world, name, 1, program);
+}
+
+static void scene_add_clients(struct scene *scene)
+{
+    struct prng *prng = sim_prng(scene->world);
+    const struct consumer_options consumer_options = {.ledger = &scene->ledger,
+                                                      .hosts = scene->hosts,
+                                                      .port = CLUSTER_NODE_PORT,
+                                                      .pace_most_ns = 300 * NS_PER_MS};
+    const struct operator_options operator_options = {.ledger = &scene->ledger,
+                                                      .hosts = scene->hosts,
+                                                      .port = CLUSTER_NODE_PORT,
+                                                      .controllers = scene->controller_hosts,
+                                                      .controller_port = CLUSTER_CONTROLLER_PORT,
+                                                      .pace_most_ns = 1500 * NS_PER_MS,
+                                                      .partitions = 1 + (int32_t)prng_below(prng, 3)};
+
+    for (unsigned i = 0; i < PRODUCERS; i++) {
+        const struct producer_options options = {.ledger = &scene->ledger,
+                                                 .hosts = scene->hosts,
+                                                 .port = CLUSTER_NODE_PORT,
+                                                 .idempotent = i > 0,
+                                                 .window =
+                                                     i > 0 ? 1 + (unsigned)prng_below(prng, PRODUCER_WINDOW_MAX) : 1,
+                                                 .pace_most_ns = 150 * NS_PER_MS};
+
+        producer_init(&scene->producers[i], &options);
+        scene_add_client(scene, "producer", i + 1, &scene->producers[i].program);
+    }
+    for (unsigned i = 0; i < CONSUMERS; i++) {
+        consumer_init(&scene->consumers[i], &consumer_options);
+        scene_add_client(scene, "consumer", i + 1, &scene->consumers[i].program);
+    }
+    operator_init(&scene->operator, &operator_options);
+    scene_add_client(scene, "operator", 1, &scene->operator.program);
+}
 
 static void scene_open(struct scene *scene, const struct sim_options *options)
 {
-    struct cluster_options cluster_options = {0};
-    /* Clocks jump by up to an hour at a time, which is also how far in the future records may be by default. */
-    static const char *const topic_settings[] = {"message.timestamp.after.max.ms=9223372036854775807", NULL};
-    struct client_options client_options = {.topic = "storm",
-                                            .replication = 1,
-                                            .records = UINT64_MAX,
-                                            .settings = topic_settings,
-                                            .nodes = scene->hosts,
-                                            .port = CLUSTER_NODE_PORT};
+    static const char *const controller_settings[] = {"metadata.log.max.record.bytes.between.snapshots=4000", NULL};
+    static const char *const node_settings[] = {"log.retention.check.interval.ms=1500",
+                                                "log.flush.offset.checkpoint.interval.ms=3000", NULL};
+    struct cluster_options cluster_options = {.controller_settings = controller_settings,
+                                              .node_settings = node_settings};
 
     scene->world = sim_world_create(options);
-    cluster_options.controllers = prng_below(sim_prng(scene->world), 3) == 0 ? 1 : 3;
+    cluster_options.controllers = prng_below(sim_prng(scene->world), 4) == 0 ? 1 : 3;
     cluster_options.nodes = 1 + (unsigned)prng_below(sim_prng(scene->world), NODES_MOST);
     cluster_options.loops = 1 + (unsigned)prng_below(sim_prng(scene->world), 3);
-    client_options.partitions = 1 + (int32_t)prng_below(sim_prng(scene->world), 6);
     scene->cluster = cluster_create(scene->world, &cluster_options);
     for (unsigned i = 0; i < cluster_options.nodes; i++) {
         scene->hosts[i] = sim_process_name(cluster_node(scene->cluster, i));
     }
-    client_init(&scene->client, &client_options);
-    scene->client_process = sim_process_add(scene->world, "client", 1, &scene->client.program);
+    for (unsigned i = 0; i < cluster_options.controllers; i++) {
+        scene->controller_hosts[i] = sim_process_name(cluster_controller(scene->cluster, i));
+    }
+    ledger_init(&scene->ledger, scene->world);
+    scene->watch = watch_create(scene->world, scene->cluster, &scene->ledger);
+    scene_add_clients(scene);
+}
+
+static void scene_close(struct scene *scene)
+{
+    sim_world_destroy(scene->world);
+    cluster_destroy(scene->cluster);
+    watch_destroy(scene->watch);
+    ledger_deinit(&scene->ledger);
+    if (scene->nemesis != NULL) {
+        nemesis_destroy(scene->nemesis);
+    }
 }
 
 static void scene_disturb(struct scene *scene)
@@ -57,29 +126,95 @@ static void scene_disturb(struct scene *scene)
     for (unsigned i = 0; i < cluster_node_count(scene->cluster); i++) {
         processes[count++] = cluster_node(scene->cluster, i);
     }
-    processes[count++] = scene->client_process;
+    for (unsigned i = 0; i < scene->client_count; i++) {
+        processes[count++] = scene->clients[i];
+    }
     scene->nemesis = nemesis_create(scene->world, processes, count, &faults);
 }
 
-/* True if the cluster came up, and after the storm again, and the client had what it was promised. */
+/* Runs until `reached`, or the world fails, saying what did not happen. */
+static bool scene_wait(struct scene *scene, bool (*reached)(void *context), void *context, const char *what)
+{
+    const bool happened = sim_run_until(scene->world, reached, context, PATIENCE_NS);
+
+    if (!happened) {
+        sim_fail(scene->world, "%s: not within %llu s", what, (unsigned long long)(PATIENCE_NS / NS_PER_SECOND));
+    }
+    return happened;
+}
+
+/* After the storm: is the cluster of use? */
+static bool scene_recovers(struct scene *scene)
+{
+    bool well = scene_wait(scene, cluster_ready, scene->cluster, "a controller is active and all nodes are ready");
+
+    operator_finish(&scene->operator);
+    well = well && scene_wait(scene, operator_is_finished, &scene->operator, "a topic is created");
+    for (unsigned i = 0; i < PRODUCERS; i++) {
+        producer_finish(&scene->producers[i]);
+    }
+    for (unsigned i = 0; well && i < PRODUCERS; i++) {
+        well = scene_wait(scene, producer_is_finished, &scene->producers[i],
+                          i == 0 ? "every partition takes a record" : "every record of an idempotent producer is kept");
+    }
+    return well;
+}
+
+static bool scene_keeps_promises(struct scene *scene)
+{
+    bool well;
+
+    consumer_verify(&scene->consumers[0]);
+    well = scene_wait(scene, consumer_has_verified, &scene->consumers[0], "every partition is read to its end") &&
+           scene_wait(scene, watch_images_agree, scene->watch, "all controllers and nodes have the same metadata");
+    if (well) {
+        ledger_audit_order(&scene->ledger);
+        operator_audit(&scene->operator, controller_image(cluster_controller_running(scene->cluster, 0)));
+    }
+    return well && sim_failure(scene->world) == NULL;
+}
+
+static bool cluster_is_down(void *context)
+{
+    const struct cluster *cluster = context;
+    bool running = false;
+
+    for (unsigned i = 0; i < cluster_node_count(cluster); i++) {
+        running = running || sim_process_running(cluster_node(cluster, i));
+    }
+    for (unsigned i = 0; i < cluster_controller_count(cluster); i++) {
+        running = running || sim_process_running(cluster_controller(cluster, i));
+    }
+    return !running;
+}
+
+/* The orderly stop: what a process leaves behind is a failure of the world. */
+static bool scene_ends(struct scene *scene)
+{
+    for (unsigned i = 0; i < cluster_node_count(scene->cluster); i++) {
+        cluster_stop(scene->cluster, cluster_node(scene->cluster, i));
+    }
+    sim_run_for(scene->world, sim_between(scene->world, 0, 5 * NS_PER_SECOND));
+    for (unsigned i = 0; i < cluster_controller_count(scene->cluster); i++) {
+        cluster_stop(scene->cluster, cluster_controller(scene->cluster, i));
+    }
+    return scene_wait(scene, cluster_is_down, scene->cluster, "all controllers and nodes stop");
+}
+
 static bool scene_play(struct scene *scene)
 {
-    struct client *client = &scene->client;
-
     cluster_start(scene->cluster);
-    if (!sim_run_until(scene->world, cluster_ready, scene->cluster, PATIENCE_NS)) {
+    if (!scene_wait(scene, cluster_ready, scene->cluster, "a controller becomes active and all nodes ready")) {
         return false;
     }
-    sim_process_start(scene->client_process);
+    for (unsigned i = 0; i < scene->client_count; i++) {
+        sim_process_start(scene->clients[i]);
+    }
     scene_disturb(scene);
     sim_run_for(scene->world, STORM_NS);
     nemesis_rest(scene->nemesis);
-    if (!sim_run_until(scene->world, cluster_ready, scene->cluster, PATIENCE_NS)) {
-        return false;
-    }
-    /* One more acknowledgement, and it reads. */
-    client->options.records = client->acknowledged + 1;
-    return sim_run_until(scene->world, client_is_done, client, PATIENCE_NS);
+    return sim_failure(scene->world) == NULL && scene_recovers(scene) && scene_keeps_promises(scene) &&
+           scene_ends(scene);
 }
 
 void workload_cluster(const struct sim_options *options, struct verdict *verdict)
@@ -88,13 +223,8 @@ void workload_cluster(const struct sim_options *options, struct verdict *verdict
 
     scene_open(&scene, options);
     verdict_take(verdict, scene.world, scene_play(&scene));
-    sim_say(scene.world, "%llu records were acknowledged, %llu read, %llu attempts failed",
-            (unsigned long long)scene.client.acknowledged, (unsigned long long)scene.client.read_count,
-            (unsigned long long)scene.client.produce_errors);
-    sim_world_destroy(scene.world);
-    cluster_destroy(scene.cluster);
-    client_deinit(&scene.client);
-    if (scene.nemesis != NULL) {
-        nemesis_destroy(scene.nemesis);
-    }
+    sim_say(scene.world, "%llu records were acknowledged, %llu terms had a leader",
+            (unsigned long long)scene.ledger.acknowledged,
+            (unsigned long long)watch_counts_get(scene.watch)->terms);
+    scene_close(&scene);
 }
