@@ -1,6 +1,9 @@
 /* Partitions that lie in a log directory although their topic is gone: it was deleted while the node was away. Once the
  * node has caught up with the metadata their files go too. A partition of a topic that exists stays, whoever hosts it
- * now: that is never decided here. */
+ * now: that is never decided here.
+ *
+ * A topic of the same name may have come since. Its partition waits for the name (see replica_set.c); what lies there
+ * was never opened, since a deletion that this process has seen makes directories_forget forget the place. */
 #include "common/base/memory.h"
 #include "common/env/disk.h"
 #include "common/trace/trace.h"
@@ -10,21 +13,26 @@
 
 #include <stdio.h>
 
+struct stray {
+    char *path;
+    bool asked;
+};
+
 struct strays {
-    char **paths;
+    struct stray *items;
     size_t count;
     size_t capacity;
 };
 
-static void strays_note(void *context, const char *path)
+static void strays_note(void *context, const char *path, bool asked)
 {
     struct strays *strays = context;
 
     if (strays->count == strays->capacity) {
         strays->capacity = strays->capacity > 0 ? strays->capacity * 2 : 16;
-        strays->paths = memory_resize(strays->paths, strays->capacity, sizeof(*strays->paths));
+        strays->items = memory_resize(strays->items, strays->capacity, sizeof(*strays->items));
     }
-    strays->paths[strays->count++] = memory_copy_text(path, strlen(path));
+    strays->items[strays->count++] = (struct stray){.path = memory_copy_text(path, strlen(path)), .asked = asked};
 }
 
 /* True if the files say which topic they are of, and the cluster does not know it. */
@@ -38,19 +46,23 @@ static bool stray_is_gone(const struct node *node, const char *path)
            image_topic_by_id(node->image, topic_id) == NULL;
 }
 
-static void stray_remove(struct node *node, const char *path)
+static void stray_judge(struct node *node, const struct stray *stray)
 {
-    const char *name = strrchr(path, '/');
+    const char *name = strrchr(stray->path, '/');
     struct log_directory_entry entry;
 
-    if (name == NULL || !stray_is_gone(node, path)) {
-        trace_warn("partition_stray", T_TEXT("path", path));
+    if (name == NULL || !stray_is_gone(node, stray->path)) {
+        if (!stray->asked) {
+            trace_warn("partition_stray", T_TEXT("path", stray->path));
+        }
         return;
     }
     log_directory_entry_parse(name + 1, &entry);
-    trace_info("partition_of_deleted_topic", T_TEXT("path", path));
-    replica_set_remove_directory(&node->service.shards[0].replicas, path);
-    directories_forget(node->service.directories, entry.topic, entry.partition);
+    trace_info("partition_of_deleted_topic", T_TEXT("path", stray->path));
+    replica_set_remove_directory(&node->service.shards[0].replicas, stray->path);
+    if (!stray->asked) {
+        directories_forget(node->service.directories, entry.topic, entry.partition);
+    }
 }
 
 void node_remove_strays(struct node *node)
@@ -58,10 +70,10 @@ void node_remove_strays(struct node *node)
     struct strays strays = {0};
 
     /* Removing changes what is walked: note first. */
-    directories_strays(node->service.directories, strays_note, &strays);
+    directories_found(node->service.directories, strays_note, &strays);
     for (size_t i = 0; i < strays.count; i++) {
-        stray_remove(node, strays.paths[i]);
-        memory_free(strays.paths[i]);
+        stray_judge(node, &strays.items[i]);
+        memory_free(strays.items[i].path);
     }
-    memory_free(strays.paths);
+    memory_free(strays.items);
 }

@@ -28,6 +28,7 @@
 struct place {
     char *name; /* TOPIC-N */
     uint16_t directory;
+    bool found; /* it was there at the start */
     bool asked; /* the metadata knows it */
     int64_t recovery_point;
     int64_t log_start_offset;
@@ -112,7 +113,7 @@ static void directory_entry(void *context, const struct log_directory_entry *ent
         if (there != NULL) {
             scan->twice = there->name;
         } else {
-            directories_add(directories, name, scan->index);
+            directories_add(directories, name, scan->index)->found = true;
         }
     }
 }
@@ -507,18 +508,18 @@ size_t directories_working(const struct directories *directories)
     return working;
 }
 
-void directories_strays(const struct directories *directories, void (*each)(void *context, const char *path),
-                        void *context)
+void directories_found(const struct directories *directories,
+                       void (*each)(void *context, const char *path, bool asked), void *context)
 {
     const struct place *place;
     size_t at = 0;
 
     while ((place = map_next(&directories->places, &at)) != NULL) {
-        if (!place->asked) {
+        if (place->found) {
             char path[DISK_PATH_MAX];
 
             snprintf(path, sizeof(path), "%s/%s", directories->items[place->directory].path, place->name);
-            each(context, path);
+            each(context, path, place->asked);
         }
     }
 }

@@ -72,9 +72,9 @@ void directories_forget(struct directories *directories, struct string topic, in
 bool directories_fail(struct directories *directories, size_t index);
 bool directories_failed(const struct directories *directories, size_t index);
 size_t directories_working(const struct directories *directories);
-/* Partitions found on the disk that were never asked for with directories_place: topics deleted while the node was
- * away. */
-void directories_strays(const struct directories *directories, void (*each)(void *context, const char *path),
-                        void *context);
+/* Partitions found on the disk at the start and not forgotten since. `asked`: directories_place was asked for one of
+ * this name, which need not be of this topic; if not, the topic was deleted while the node was away. */
+void directories_found(const struct directories *directories,
+                       void (*each)(void *context, const char *path, bool asked), void *context);
 
 #endif

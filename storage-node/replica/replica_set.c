@@ -6,9 +6,13 @@
 #include "common/env/disk.h"
 #include "common/trace/trace.h"
 
-/* A topic that was deleted and made anew finds its old directory still there until that one's last sync is back. */
+/* A topic that was deleted and made anew finds its old directory still there until that one's last sync is back; if
+ * that happened while the node was away, until the node has caught up with the metadata, which the controllers may take
+ * their time for. */
 #define OPEN_RETRY_NS (20 * NS_PER_MS)
-#define OPEN_TRIES_MAX 250
+#define OPEN_TRIES_SOON 250
+#define OPEN_RETRY_LATER_NS NS_PER_SECOND
+#define OPEN_TRIES_MAX (OPEN_TRIES_SOON + 600)
 /* Partitions with recent appends are looked at this often: time-based rolls, interval flushes, files to remove. */
 #define CARE_INTERVAL_NS NS_PER_SECOND
 
@@ -288,6 +292,20 @@ static void partition_take_log(struct partition *partition, struct partition_log
     partition_set_role(partition, partition->leader, epoch);
 }
 
+/* The name is still another topic's: so is what the checkpoints said of it. */
+static void replica_open_later(struct replica_job *job)
+{
+    job->tries++;
+    job->options.recovery_point = 0;
+    job->options.log_start_offset = 0;
+    job->options.clean = false;
+    job->partition->recovery_point = 0;
+    job->partition->log_start_offset = 0;
+    job->set->loading++;
+    env_timer_init(&job->retry, replica_open_again, job);
+    env_timer_start(job->set->env, &job->retry, job->tries > OPEN_TRIES_SOON ? OPEN_RETRY_LATER_NS : OPEN_RETRY_NS);
+}
+
 static void replica_open_done(struct env_job *base)
 {
     struct replica_job *job = CONTAINER_OF(base, struct replica_job, job);
@@ -311,11 +329,8 @@ static void replica_open_done(struct env_job *base)
         replica_job_free(job);
         return;
     }
-    if (job->status == STATUS_EXISTS && job->tries < OPEN_TRIES_MAX) {
-        job->tries++;
-        set->loading++;
-        env_timer_init(&job->retry, replica_open_again, job);
-        env_timer_start(set->env, &job->retry, OPEN_RETRY_NS);
+    if (job->status == STATUS_EXISTS && job->tries < OPEN_TRIES_MAX && !set->stopping) {
+        replica_open_later(job);
         return;
     }
     if (job->status == STATUS_OK && (set->failed & directory_bit(partition->directory)) != 0) {
@@ -534,7 +549,10 @@ bool replica_set_settled(const struct replica_set *set)
         return false;
     }
     while ((partition = map_next(&set->partitions, &at)) != NULL) {
-        if (partition->log != NULL && !partition_log_idle(partition->log)) {
+        /* A sync that a roll has started has nobody who waits for it, but the log cannot leave the loop before its
+         * end. */
+        if (partition->log != NULL &&
+            (!partition_log_idle(partition->log) || partition_log_syncing(partition->log))) {
             return false;
         }
     }

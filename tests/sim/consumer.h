@@ -1,6 +1,6 @@
-/* A client that reads: from anywhere in any partition (the beginning, the middle, a time, the tail) a while on, and holds
- * what it gets against the ledger. Asked to verify, it reads every partition of every topic that nobody deletes, from
- * its start to its high watermark, and audits. */
+/* A client that reads: from anywhere in any partition (the beginning, the middle, a time, the tail) a while on, and
+ * holds what it gets against the ledger. Asked to verify, it reads every partition of every topic that nobody deletes,
+ * from its start to its high watermark, and audits. */
 #ifndef SIM_CONSUMER_H
 #define SIM_CONSUMER_H
 

@@ -504,7 +504,8 @@ struct told_name {
 };
 
 /* `entry` may change the directory, so it is told of a copy, which belongs to who lists: a crash in it is no leak. */
-static void disk_tell_names(const struct list *names, void (*entry)(void *context, const char *name, enum disk_kind kind),
+static void disk_tell_names(const struct list *names, void (*entry)(void *context, const char *name,
+                                                                    enum disk_kind kind),
                             void *context)
 {
     struct told_name **told;

@@ -198,7 +198,8 @@ static bool ledger_bind(struct ledger *ledger, struct ledger_topic *topic, int32
         return false;
     }
     if (&ledger->topics[record->topic] != topic || record->partition != partition) {
-        sim_fail(ledger->world, "%s-%d: at offset %" PRId64 " is a record that was sent to %s-%d", topic->name, partition,
+        sim_fail(ledger->world, "%s-%d: at offset %" PRId64 " is a record that was sent to %s-%d", topic->name,
+                 partition,
                  offset, ledger->topics[record->topic].name, record->partition);
         return false;
     }

@@ -136,7 +136,7 @@ static void flight_refused(struct flight *flight, int16_t code)
     if (producer->options.idempotent && error_breaks_promise(code) && lane->flights[0] == flight &&
         !lane->topic->trims && !producer->options.ledger->rot) {
         sim_fail(lane->run->agent.world,
-                 "%s-%d: the next batch of an idempotent producer (records %" PRIu64 " and on) is refused with error %d",
+                 "%s-%d: an idempotent producer's next batch (records %" PRIu64 " and on) is refused with error %d",
                  lane->topic->name, lane->partition, flight->number, code);
     }
     lane_break(lane);

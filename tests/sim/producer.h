@@ -2,8 +2,8 @@
  * promised. Two kinds:
  *
  *     plain         a batch whose outcome is unknown is not sent again: it may turn up once or never
- *     idempotent    up to `window` batches of a partition under way at once; what was not acknowledged is sent again, in
- *                   order, until it is; a crash of the process ends its session, and the next one has a new producer id
+ *     idempotent    up to `window` batches of a partition under way at once; what was not acknowledged is sent again,
+ *                   in order, until it is; a crash of the process ends its session, the next one has a new producer id
  */
 #ifndef SIM_PRODUCER_H
 #define SIM_PRODUCER_H

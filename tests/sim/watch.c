@@ -108,7 +108,7 @@ static void watch_entry(struct watch *watch, unsigned controller, const struct q
         watch->counts.entries++;
     } else if (entry->term != term || entry->crc != crc32c(bytes.data, bytes.size)) {
         sim_fail(watch->world,
-                 "entry %" PRIu64 " was committed in term %" PRIu64 ", and controller-%u has another one, of term %" PRIu64,
+                 "entry %" PRIu64 " was committed in term %" PRIu64 ", and controller-%u has another of term %" PRIu64,
                  index, entry->term, controller + 1, term);
     }
 }
@@ -148,17 +148,19 @@ static void watch_controller(struct watch *watch, unsigned index, const struct q
 {
     struct member_view *view = watch_view(watch, index, cluster_controller(watch->cluster, index));
     const struct quorum_glimpse glimpse = quorum_look(quorum);
+    uint64_t first;
 
     watch_leader(watch, index, &glimpse);
     if (glimpse.commit_index < view->commit_index || glimpse.applied_index > glimpse.commit_index ||
         glimpse.commit_index > glimpse.last_index) {
-        sim_fail(watch->world, "controller-%u: applied %" PRIu64 ", committed %" PRIu64 " after %" PRIu64 ", last %" PRIu64,
+        sim_fail(watch->world,
+                 "controller-%u: applied %" PRIu64 ", committed %" PRIu64 " after %" PRIu64 ", last %" PRIu64,
                  index + 1, glimpse.applied_index, glimpse.commit_index, view->commit_index, glimpse.last_index);
         return;
     }
     watch->counts.installs += glimpse.base_index > glimpse.commit_index && view->base_index > 0 ? 1 : 0;
-    for (uint64_t i = (view->commit_index > glimpse.base_index ? view->commit_index : glimpse.base_index) + 1;
-         i <= glimpse.commit_index; i++) {
+    first = (view->commit_index > glimpse.base_index ? view->commit_index : glimpse.base_index) + 1;
+    for (uint64_t i = first; i <= glimpse.commit_index; i++) {
         watch_entry(watch, index, quorum, i, glimpse.term);
     }
     view->commit_index = glimpse.commit_index;

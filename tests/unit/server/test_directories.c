@@ -280,15 +280,15 @@ static void failed_directories_get_no_partitions(void **state)
     assert_false(directories_place(fixture->directories, &fixture->arena, STRING("new"), 1, &place));
 }
 
-static void on_stray(void *context, const char *path)
+static void on_found(void *context, const char *path, bool asked)
 {
     struct fixture *fixture = context;
 
     fixture->seen++;
-    assert_string_equal(path, "/a/gone-4");
+    assert_string_equal(path, asked ? "/a/kept-0" : "/a/gone-4");
 }
 
-static void partitions_that_nobody_asks_for_are_strays(void **state)
+static void partitions_that_lay_there_are_told_with_whether_anybody_asked(void **state)
 {
     struct fixture *fixture = *state;
 
@@ -296,8 +296,15 @@ static void partitions_that_nobody_asks_for_are_strays(void **state)
     make_partition(fixture, "/a/gone-4");
     must_open(fixture);
     (void)place_of(fixture, "kept", 0);
-    directories_strays(fixture->directories, on_stray, fixture);
-    assert_int_equal(fixture->seen, 1);
+    (void)place_of(fixture, "new", 0);
+    directories_found(fixture->directories, on_found, fixture);
+    assert_int_equal(fixture->seen, 2);
+    /* What was deleted and comes again has nothing to do with what was found. */
+    directories_forget(fixture->directories, string_of("kept"), 0);
+    (void)place_of(fixture, "kept", 0);
+    directories_forget(fixture->directories, string_of("gone"), 4);
+    directories_found(fixture->directories, on_found, fixture);
+    assert_int_equal(fixture->seen, 2);
 }
 
 /* --- checkpoints and the clean mark --- */
@@ -430,7 +437,7 @@ int main(void)
         TEST(a_partition_that_lies_in_two_directories_is_refused),
         TEST(new_partitions_go_where_fewest_are),
         TEST(failed_directories_get_no_partitions),
-        TEST(partitions_that_nobody_asks_for_are_strays),
+        TEST(partitions_that_lay_there_are_told_with_whether_anybody_asked),
         TEST(checkpoints_are_read_and_kept_for_those_not_asked_for),
         TEST(damaged_checkpoints_count_as_none),
         TEST(the_clean_mark_counts_only_if_all_directories_have_it),

@@ -21,6 +21,7 @@ struct fixture {
     struct replica_set set;
     struct topic_config config;
     struct log_config log;
+    int64_t checkpoint; /* what the checkpoints say of the next partition to be opened */
     bool set_gone;
     size_t opened;
     enum status opened_status;
@@ -138,6 +139,8 @@ static void open_partition(struct fixture *fixture, uint8_t topic, bool leader, 
         .leader = leader,
         .leader_epoch = epoch,
         .path = "/data/events-3",
+        .recovery_point = fixture->checkpoint,
+        .log_start_offset = fixture->checkpoint,
         .clean = false,
     };
 
@@ -706,13 +709,47 @@ static void a_name_that_stays_taken_ends_offline(void **state)
     replica_set_close(&fixture->set, open_leader(fixture), false);
     world_run(&fixture->world);
     open_partition(fixture, 2, true, 0);
-    world_sleep(&fixture->world, 10 * NS_PER_SECOND);
+    world_sleep(&fixture->world, 700 * NS_PER_SECOND);
     assert_int_equal(fixture->opened_status, STATUS_EXISTS);
     assert_int_equal(partition_of(fixture, 2)->state, PARTITION_OFFLINE);
     assert_false(replica_set_left_clean(&fixture->set, 0));
     replica_set_close(&fixture->set, partition_of(fixture, 2), true);
     world_run(&fixture->world);
     assert_true(directory_is_there(fixture));
+}
+
+static void a_name_that_becomes_free_late_is_taken_without_the_old_checkpoints(void **state)
+{
+    struct fixture *fixture = *state;
+    struct partition *old = open_leader(fixture);
+    struct wait wait;
+
+    append(fixture, old, &wait, 0, true, NULL);
+    world_run(&fixture->world);
+    replica_set_close(&fixture->set, old, false);
+    world_run(&fixture->world);
+    fixture->checkpoint = 2;
+    open_partition(fixture, 2, true, 0);
+    world_sleep(&fixture->world, 60 * NS_PER_SECOND);
+    assert_int_equal(partition_of(fixture, 2)->state, PARTITION_LOADING);
+    replica_set_remove_directory(&fixture->set, "/data/events-3");
+    world_sleep(&fixture->world, 2 * NS_PER_SECOND);
+    assert_int_equal(partition_of(fixture, 2)->state, PARTITION_ONLINE);
+    assert_int_equal(partition_log_end_offset(partition_of(fixture, 2)->log), 0);
+    assert_int_equal(partition_log_start_offset(partition_of(fixture, 2)->log), 0);
+}
+
+static void a_name_that_stays_taken_does_not_hold_up_a_stop(void **state)
+{
+    struct fixture *fixture = *state;
+
+    replica_set_close(&fixture->set, open_leader(fixture), false);
+    world_run(&fixture->world);
+    open_partition(fixture, 2, true, 0);
+    world_sleep(&fixture->world, 60 * NS_PER_SECOND);
+    replica_set_stop(&fixture->set);
+    world_sleep(&fixture->world, 2 * NS_PER_SECOND);
+    assert_true(replica_set_settled(&fixture->set));
 }
 
 /* --- stopping --- */
@@ -775,6 +812,8 @@ int main(void)
         TEST(a_topic_made_anew_waits_until_the_old_one_has_left_its_directory),
         TEST(a_directory_of_another_topic_is_left_alone),
         TEST(a_name_that_stays_taken_ends_offline),
+        TEST(a_name_that_becomes_free_late_is_taken_without_the_old_checkpoints),
+        TEST(a_name_that_stays_taken_does_not_hold_up_a_stop),
         TEST(stopping_ends_waits_and_keeps_what_was_written),
     };
 
