@@ -146,6 +146,7 @@ static void fill_machine_options(const struct controller *controller, struct uui
     quorum->election_timeout_ms = options->election_timeout_ms;
     quorum->heartbeat_ms = options->heartbeat_ms;
     quorum->snapshot_bytes = options->snapshot_bytes;
+    quorum->snapshot_interval_ms = options->snapshot_interval_ms;
 }
 
 static void make_server(struct controller *controller)

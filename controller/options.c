@@ -85,6 +85,7 @@ enum status controller_options_read(const struct config *config, struct arena *a
         .heartbeat_ms = (uint32_t)config_int32(config, "quorum.heartbeat.ms"),
         .broker_session_timeout_ms = (uint32_t)config_int32(config, "broker.session.timeout.ms"),
         .snapshot_bytes = (uint64_t)config_int64(config, "metadata.log.max.record.bytes.between.snapshots"),
+        .snapshot_interval_ms = (uint32_t)config_int64(config, "metadata.log.max.snapshot.interval.ms"),
         .log_bytes_max = LOG_BYTES_MAX,
         .request_timeout_ms = (uint32_t)config_int32(config, "request.timeout.ms"),
         .frame_size_max = (uint32_t)config_int32(config, "socket.request.max.bytes"),

@@ -26,7 +26,7 @@ static const struct config_definition rows[] = {
                  "How often the leading controller tells the others that it lives."),
     CONFIG_INT64("metadata.log.max.record.bytes.between.snapshots", BYTES, NONE, "20971520", 1, INT64_MAX,
                  "Write a snapshot of the metadata after this many bytes of new records."),
-    CONFIG_INT64("metadata.log.max.snapshot.interval.ms", MS, NONE, "3600000", 0, INT64_MAX / 1000000,
+    CONFIG_INT64("metadata.log.max.snapshot.interval.ms", MS, NONE, "3600000", 0, UINT32_MAX,
                  "Write a snapshot at the latest this long after new records; 0: by size only."),
     CONFIG_INT32("broker.session.timeout.ms", MS, NONE, "9000", 50, INT32_MAX,
                  "A storage node that sends no heartbeat for this long is fenced; its partitions get other leaders."),

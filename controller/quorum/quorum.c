@@ -68,6 +68,7 @@ struct quorum {
     uint64_t reset_ticket;          /* of the reset record of the installation */
     struct snapshot_job *job;
     uint64_t snapshot_wal_bytes;    /* wal.bytes at the last snapshot */
+    uint64_t news_ms;               /* when the first entry behind the last snapshot was applied; 0: there is none */
     uint64_t hard_ticket;           /* of the last term and vote */
 };
 
@@ -79,6 +80,7 @@ void quorum_options_init(struct quorum_options *options)
         .election_timeout_ms = 1000,
         .heartbeat_ms = 100,
         .snapshot_bytes = UINT64_C(20) * 1024 * 1024,
+        .snapshot_interval_ms = 3600 * 1000,
         .segment_bytes = UINT64_C(16) * 1024 * 1024,
         .entry_bytes_max = (size_t)8 * 1024 * 1024,
         .snapshot_bytes_max = (size_t)1024 * 1024 * 1024,
@@ -212,12 +214,25 @@ static void quorum_perform_one(struct quorum *quorum, struct core_effect *effect
     }
 }
 
-/* Moves the timer to the core's deadline. */
+/* When the age of what no snapshot covers makes one due; UINT64_MAX: not by age. */
+static uint64_t quorum_snapshot_deadline_ms(const struct quorum *quorum)
+{
+    const uint32_t interval_ms = quorum->options.snapshot_interval_ms;
+
+    return quorum->news_ms == 0 || interval_ms == 0 ? UINT64_MAX : quorum->news_ms + interval_ms;
+}
+
+/* Moves the timer to the core's deadline, or that of a snapshot. One that is overdue, because the core allows none just
+ * now, waits for the next event. */
 static void quorum_arm(struct quorum *quorum)
 {
     const uint64_t now_ns = env_now_ns(quorum->env);
-    const uint64_t deadline_ns = core_deadline_ms(&quorum->core) * NS_PER_MS;
+    const uint64_t snapshot_ms = quorum_snapshot_deadline_ms(quorum);
+    uint64_t deadline_ns = core_deadline_ms(&quorum->core) * NS_PER_MS;
 
+    if (snapshot_ms > now_ns / NS_PER_MS && snapshot_ms < deadline_ns / NS_PER_MS) {
+        deadline_ns = snapshot_ms * NS_PER_MS;
+    }
     if (env_timer_active(&quorum->timer) && quorum->deadline_ns == deadline_ns) {
         return;
     }
@@ -225,18 +240,35 @@ static void quorum_arm(struct quorum *quorum)
     env_timer_start(quorum->env, &quorum->timer, deadline_ns > now_ns ? deadline_ns - now_ns : 1);
 }
 
-/* The log has grown enough since the last snapshot. */
+/* Whether the log has grown enough since the last snapshot, or what is new in it is old enough. */
+static bool quorum_snapshot_is_due(struct quorum *quorum)
+{
+    const uint64_t now_ms = quorum_now_ms(quorum);
+    const uint64_t covered = quorum->snapshot != NULL ? quorum->snapshot->about.index : 0;
+
+    if (quorum->saving != NULL || quorum->installing) {
+        return false;
+    }
+    if (quorum->core.applied_index <= covered) {
+        quorum->news_ms = 0;
+    } else if (quorum->news_ms == 0) {
+        quorum->news_ms = now_ms > 0 ? now_ms : 1;
+    }
+    return quorum->wal.bytes - quorum->snapshot_wal_bytes >= quorum->options.snapshot_bytes ||
+           now_ms >= quorum_snapshot_deadline_ms(quorum);
+}
+
 static void quorum_snapshot_if_due(struct quorum *quorum)
 {
     struct core_snapshot about;
     struct buffer data = {0};
     const uint64_t keep_after = quorum->snapshot != NULL ? quorum->snapshot->about.index : 0;
 
-    if (quorum->wal.bytes - quorum->snapshot_wal_bytes < quorum->options.snapshot_bytes || quorum->saving != NULL ||
-        quorum->installing || !core_snapshot_begin(&quorum->core, keep_after, &about)) {
+    if (!quorum_snapshot_is_due(quorum) || !core_snapshot_begin(&quorum->core, keep_after, &about)) {
         return;
     }
     quorum->snapshot_wal_bytes = quorum->wal.bytes;
+    quorum->news_ms = 0;
     quorum->handler->snapshot(quorum->context, &data);
     quorum->saving = snapshot_create(&about, &data, false);
 }
@@ -298,7 +330,10 @@ static void quorum_timer(void *context)
             return;
         }
     }
-    core_timeout(&quorum->core, quorum_now_ms(quorum));
+    /* Else it was for a snapshot. */
+    if (quorum_now_ms(quorum) >= core_deadline_ms(&quorum->core)) {
+        core_timeout(&quorum->core, quorum_now_ms(quorum));
+    }
     quorum_perform(quorum);
 }
 

@@ -65,6 +65,7 @@ struct quorum_options {
     uint32_t election_timeout_ms;
     uint32_t heartbeat_ms;
     uint64_t snapshot_bytes;     /* a snapshot is taken when the log has grown by this much since the last one */
+    uint32_t snapshot_interval_ms; /* and at the latest this long after the first new entry; 0: by size only */
     uint64_t segment_bytes;      /* size of one file of the log, preallocated; an entry may exceed it */
     size_t entry_bytes_max;      /* larger proposals are refused, larger entries from peers are protocol errors */
     size_t snapshot_bytes_max;   /* larger snapshots from peers are refused */

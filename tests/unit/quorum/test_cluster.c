@@ -293,6 +293,42 @@ static void a_voter_that_missed_many_large_entries_gets_them_bit_by_bit(void **s
     end_world(world);
 }
 
+static uint64_t snapshot_index_of(const struct world *world, int node)
+{
+    struct quorum_status status;
+
+    quorum_status_get(world->nodes[node].quorum, &status);
+    return status.snapshot_index;
+}
+
+static void what_no_snapshot_covers_gets_one_at_a_certain_age(void **state)
+{
+    struct world *world = memory_alloc_zero(1, sizeof(*world));
+    uint64_t first;
+
+    (void)state;
+    world_init(world, 14, 1);
+    world->options.snapshot_interval_ms = 10000;
+    world_start_all(world);
+    world_run(world, NS_PER_SECOND);
+    world_propose(world, 0, 100);
+    world_run(world, 8 * NS_PER_SECOND);
+    assert_int_equal(world->answered_ok, 1);
+    assert_int_equal(snapshot_index_of(world, 0), 0);
+    world_run(world, 2 * NS_PER_SECOND);
+    first = snapshot_index_of(world, 0);
+    assert_true(first > 0);
+    /* Nothing new, no snapshot; the age counts from what is new. */
+    world_run(world, 25 * NS_PER_SECOND);
+    assert_int_equal(snapshot_index_of(world, 0), first);
+    world_propose(world, 0, 100);
+    world_run(world, 9 * NS_PER_SECOND);
+    assert_int_equal(snapshot_index_of(world, 0), first);
+    world_run(world, 2 * NS_PER_SECOND);
+    assert_true(snapshot_index_of(world, 0) > first);
+    end_world(world);
+}
+
 static void a_connection_that_breaks_in_a_snapshot_starts_it_again(void **state)
 {
     struct world *world = calm_world(3);
@@ -497,6 +533,7 @@ int main(void)
         cmocka_unit_test(the_checkers_notice_when_the_first_rule_is_off),
         cmocka_unit_test(a_voter_that_missed_everything_gets_a_snapshot_in_many_chunks),
         cmocka_unit_test(a_voter_that_missed_many_large_entries_gets_them_bit_by_bit),
+        cmocka_unit_test(what_no_snapshot_covers_gets_one_at_a_certain_age),
         cmocka_unit_test(a_connection_that_breaks_in_a_snapshot_starts_it_again),
         cmocka_unit_test(a_leader_that_resigns_is_followed_at_once),
         cmocka_unit_test(a_leader_that_stood_still_answers_nothing_before_it_stepped_down),
