@@ -30,6 +30,7 @@ struct controller {
     struct file *lock;
     struct machine *machine;
     struct rpc_server *server;
+    struct rpc_gate gate;
     struct rpc_upgrade upgrade;
     struct listener *listeners[CONTROLLER_LISTENERS_MAX];
     char quorum_directory[DISK_PATH_MAX];
@@ -158,7 +159,6 @@ static void make_server(struct controller *controller)
         .requests_in_flight_max = REQUESTS_IN_FLIGHT_MAX,
         .receive_bytes_max = options->receive_bytes_max,
         .idle_ns_max = options->idle_ms_max * NS_PER_MS,
-        .connections_max = options->connections_max,
         .upgrade = &controller->upgrade,
     };
 
@@ -170,6 +170,7 @@ static void make_server(struct controller *controller)
     };
     server.routes = api_routes(&server.route_count);
     controller->server = rpc_server_create(controller->env, &server);
+    rpc_gate_init(&controller->gate, controller->env, options->connections_max, options->connections_per_address_max);
 }
 
 static void close_now(void *context);
@@ -217,7 +218,13 @@ static void on_accepted(void *context, struct net_accepted *accepted)
 {
     struct controller *controller = context;
 
-    rpc_server_adopt(controller->server, accepted, 0);
+    struct rpc_place *place = rpc_gate_enter(&controller->gate, accepted);
+
+    if (place == NULL) {
+        net_refuse(controller->env->net, accepted);
+        return;
+    }
+    rpc_server_adopt(controller->server, accepted, 0, place);
 }
 
 static void close_listeners(struct controller *controller)
@@ -248,6 +255,7 @@ enum status controller_start(struct controller *controller, struct config_proble
             close_listeners(controller);
             return status;
         }
+        listener_tune(controller->listeners[i], &options->sockets);
     }
     trace_info("controller_started", T_INT("node", options->id), T_UUID("cluster", options->cluster_id),
                T_UINT("voters", (uint64_t)options->voter_count), T_UINT("port", controller_port(controller, 0)),
@@ -312,6 +320,7 @@ void controller_destroy(struct controller *controller)
     env_hook_cancel(&controller->closed_hook);
     env_timer_stop(controller->env, &controller->hand_over_timer);
     rpc_server_destroy(controller->server);
+    rpc_gate_deinit(&controller->gate);
     machine_destroy(controller->machine);
     file_unref(controller->lock);
     memory_free(controller);

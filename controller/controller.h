@@ -46,6 +46,8 @@ struct controller_options {
     size_t receive_bytes_max;
     uint64_t idle_ms_max;        /* 0: connections may be idle for ever */
     uint32_t connections_max;
+    uint32_t connections_per_address_max; /* UINT32_MAX: any number */
+    struct listener_options sockets;
     /* The controller cannot go on: its process must end at once, without answering anything more. `what` is a
      * sentence. */
     void (*fatal)(void *context, const char *what, enum status why);

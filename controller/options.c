@@ -92,6 +92,8 @@ enum status controller_options_read(const struct config *config, struct arena *a
         .receive_bytes_max = (size_t)config_int64(config, "queued.max.request.bytes"),
         .idle_ms_max = idle_ms > 0 ? (uint64_t)idle_ms : 0,
         .connections_max = (uint32_t)config_int32(config, "max.connections"),
+        .connections_per_address_max = server_config_connections_per_address(config),
+        .sockets = server_config_sockets(config),
     };
     if (cluster_id != NULL && uuid_parse(string_of(cluster_id), &options->cluster_id) != STATUS_OK) {
         config_problem_set(problem, "cluster.id: \"%s\" is not 22 characters of URL-safe base64", cluster_id);

@@ -31,6 +31,7 @@ struct waiting_connection {
     struct list link;
     struct env_message message;
     struct net_accepted *accepted;
+    struct rpc_place *place;
     struct shard *shard;
     uint32_t listener;
 };
@@ -46,7 +47,8 @@ static void node_adopt(struct env_message *message)
 {
     struct waiting_connection *waiting = CONTAINER_OF(message, struct waiting_connection, message);
 
-    rpc_server_adopt(waiting->shard->server, waiting->accepted, waiting->listener);
+    rpc_server_adopt(waiting->shard->server, waiting->accepted, waiting->listener,
+                     waiting->place);
     memory_free(waiting);
 }
 
@@ -63,12 +65,17 @@ static void node_accepted(void *context, struct net_accepted *accepted)
     struct node_listener *listener = context;
     struct node *node = listener->node;
     struct waiting_connection *waiting;
+    struct rpc_place *place = NULL;
 
-    if (node->state > NODE_RUNNING || (!node->ready && node->waiting_count >= NODE_CONNECTIONS_WAITING_MAX)) {
+    if (node->state <= NODE_RUNNING && (node->ready || node->waiting_count < NODE_CONNECTIONS_WAITING_MAX)) {
+        place = rpc_gate_enter(&node->gate, accepted);
+    }
+    if (place == NULL) {
         net_refuse(node->env->net, accepted);
         return;
     }
     waiting = memory_alloc_zero(1, sizeof(*waiting));
+    waiting->place = place;
     waiting->accepted = accepted;
     waiting->listener = listener->index;
     list_init(&waiting->link);
@@ -125,6 +132,7 @@ static void node_registered(void *context, int64_t broker_epoch)
 {
     struct node *node = context;
 
+    env_timer_stop(node->env, &node->registration_timer);
     trace_info("node_registered", T_INT("node", node->id), T_INT("broker_epoch", broker_epoch));
 }
 
@@ -143,6 +151,15 @@ static void node_stop_shards(struct node *node);
 static void node_may_stop(void *context)
 {
     node_stop_shards(context);
+}
+
+static void node_registration_timeout(void *context)
+{
+    struct node *node = context;
+
+    node->options.fatal(node->options.context,
+                        "no controller has registered this node within initial.broker.registration.timeout.ms: check "
+                        "that a majority of the controllers runs, and controller.quorum.voters");
 }
 
 static void node_refused(void *context, const char *why)
@@ -242,21 +259,12 @@ static void shard_partition_opened(void *context, struct partition *partition, e
     }
 }
 
-/* Connections that one loop may have: clients, however many there are, never take the last descriptor from a log. */
-static uint32_t node_connections_max(const struct node *node)
-{
-    const uint64_t wanted = (uint64_t)config_int32(node->options.config, "max.connections");
-    const uint64_t allowed = node->options.descriptor_limit * NODE_DESCRIPTORS_FOR_CLIENTS_PERCENT / 100;
-    const uint64_t shards = node->service.shard_count;
-
-    return (uint32_t)(((wanted < allowed ? wanted : allowed) + shards - 1) / shards);
-}
-
 static void node_create_shard(struct node *node, uint32_t index)
 {
     const struct config *config = node->options.config;
     struct shard *shard = &node->service.shards[index];
     const size_t slots = (size_t)config_int64(config, "max.incremental.fetch.session.cache.slots");
+    const int64_t idle_ms = config_int64(config, "connections.max.idle.ms");
     const uint64_t files = node->options.descriptor_limit * NODE_DESCRIPTORS_FOR_FILES_PERCENT / 100;
     const struct replica_set_options replica_options = {
         .env = node->options.envs[index],
@@ -271,8 +279,7 @@ static void node_create_shard(struct node *node, uint32_t index)
         .frame_size_max = (uint32_t)config_int64(config, "socket.request.max.bytes"),
         .requests_in_flight_max = NODE_REQUESTS_IN_FLIGHT,
         .receive_bytes_max = (size_t)config_int64(config, "queued.max.request.bytes") / node->service.shard_count,
-        .idle_ns_max = (uint64_t)config_int64(config, "connections.max.idle.ms") * NS_PER_MS,
-        .connections_max = node_connections_max(node),
+        .idle_ns_max = idle_ms > 0 ? (uint64_t)idle_ms * NS_PER_MS : 0,
     };
 
     server_options.routes = node_routes(&server_options.route_count);
@@ -317,6 +324,15 @@ static enum status node_open_directories(struct node *node, char problem[NODE_PR
     return STATUS_OK;
 }
 
+/* Connections that the node may have: clients, however many there are, never take the last descriptor from a log. */
+static uint32_t node_connections_max(const struct node *node)
+{
+    const uint64_t wanted = (uint64_t)config_int32(node->options.config, "max.connections");
+    const uint64_t allowed = node->options.descriptor_limit * NODE_DESCRIPTORS_FOR_CLIENTS_PERCENT / 100;
+
+    return (uint32_t)(wanted < allowed ? wanted : allowed);
+}
+
 enum status node_create(const struct node_options *options, struct node **out, char problem[NODE_PROBLEM_MAX])
 {
     struct node *node = memory_alloc_zero(1, sizeof(*node));
@@ -335,9 +351,13 @@ enum status node_create(const struct node_options *options, struct node **out, c
     node->service.node_id = node->id;
     node->service.config = options->config;
     arena_init(&node->arena, SIZE_MAX / 2);
+    env_timer_init(&node->registration_timer, node_registration_timeout, node);
+    rpc_gate_init(&node->gate, node->env, node_connections_max(node),
+                  server_config_connections_per_address(options->config));
     status = node_open_directories(node, problem);
     if (status != STATUS_OK) {
         image_unref(node->image);
+        rpc_gate_deinit(&node->gate);
         arena_deinit(&node->arena);
         memory_free(node);
         return status;
@@ -356,6 +376,7 @@ static enum status node_listen(struct node *node, char problem[NODE_PROBLEM_MAX]
     const struct config_listener *wanted =
         server_config_listeners(node->options.config, &node->arena, &node->service.listener_count);
 
+    const struct listener_options sockets = server_config_sockets(node->options.config);
     struct string *names = arena_need(&node->arena, node->service.listener_count, sizeof(*names));
 
     node->listeners = arena_need(&node->arena, node->service.listener_count, sizeof(*node->listeners));
@@ -378,6 +399,7 @@ static enum status node_listen(struct node *node, char problem[NODE_PROBLEM_MAX]
                                                      : "check `listeners`");
             return status;
         }
+        listener_tune(listener->listener, &sockets);
     }
     return STATUS_OK;
 }
@@ -435,7 +457,8 @@ enum status node_start(struct node *node, char problem[NODE_PROBLEM_MAX])
         .log_dir_count = directories_count(node->service.directories),
         .previous_broker_epoch = directories_clean_epoch(node->service.directories),
         .heartbeat_ms = (uint32_t)config_int64(config, "broker.heartbeat.interval.ms"),
-        .request_timeout_ms = (uint32_t)config_int64(config, "request.timeout.ms"),
+        .request_timeout_ms = (uint32_t)config_int64(config, "controller.quorum.request.timeout.ms"),
+        .retry_backoff_ms = (uint32_t)config_int64(config, "controller.quorum.retry.backoff.ms"),
     };
     node->link_options.features = node_features(&node->link_options.feature_count);
     node_describe_listeners(node);
@@ -446,6 +469,8 @@ enum status node_start(struct node *node, char problem[NODE_PROBLEM_MAX])
         return status;
     }
     node->state = NODE_STARTING;
+    env_timer_start(node->env, &node->registration_timer,
+                    (uint64_t)config_int64(config, "initial.broker.registration.timeout.ms") * NS_PER_MS);
     node->service.link = controller_link_create(&node->link_options, &NODE_LINK_HANDLER, node);
     return STATUS_OK;
 }
@@ -577,6 +602,7 @@ static void node_stop_shards(struct node *node)
         struct waiting_connection *waiting = LIST_ENTRY(link, struct waiting_connection, link);
 
         net_refuse(node->env->net, waiting->accepted);
+        rpc_place_leave(waiting->place, node->env);
         memory_free(waiting);
     }
     round_start(&node->service, shard_stop, node_shards_stopped, NULL);
@@ -594,6 +620,7 @@ void node_stop(struct node *node, void (*done)(void *context), void *context)
     node->state = NODE_STOPPING;
     node->stopped = done;
     node->stopped_context = context;
+    env_timer_stop(node->env, &node->registration_timer);
     env_timer_init(&node->stop_timer, node_stop_timeout, node);
     if (!node->ready || !config_boolean(node->options.config, "controlled.shutdown.enable")) {
         node_stop_shards(node);
@@ -627,6 +654,7 @@ void node_destroy(struct node *node)
     directories_close(node->service.directories);
     image_unref(node->image);
     topic_wishes_free(&node->service);
+    rpc_gate_deinit(&node->gate);
     arena_deinit(&node->arena);
     memory_free(node);
 }

@@ -30,8 +30,10 @@ struct node {
     struct image *image; /* last one carried to the loops */
     uint32_t next_shard; /* for the next connection */
     bool ready;
+    struct env_timer registration_timer; /* runs until the node is registered */
     struct list waiting_connections; /* accepted before the node was ready */
     size_t waiting_count;
+    struct rpc_gate gate;
     bool publishing;
     struct env_timer checkpoint_timer;
     bool checkpointing;

@@ -90,6 +90,22 @@ static int64_t first_given_ms(const struct config *config, const char *const *na
     return __builtin_mul_overflow(entry->value.integer, factor, &ms) ? INT64_MAX : ms;
 }
 
+uint32_t server_config_connections_per_address(const struct config *config)
+{
+    const int32_t limit = config_int32(config, "max.connections.per.ip");
+
+    return limit == INT32_MAX ? UINT32_MAX : (uint32_t)limit;
+}
+
+struct listener_options server_config_sockets(const struct config *config)
+{
+    return (struct listener_options){
+        .backlog = config_int32(config, "socket.listen.backlog.size"),
+        .receive_buffer_bytes = config_int32(config, "socket.receive.buffer.bytes"),
+        .send_buffer_bytes = config_int32(config, "socket.send.buffer.bytes"),
+    };
+}
+
 int64_t server_config_roll_ms(const struct config *config)
 {
     static const char *const names[] = {"log.roll.ms", "log.roll.hours", NULL};

@@ -5,6 +5,7 @@
 #define CONFIG_SERVER_CONFIG_H
 
 #include "common/config/config.h"
+#include "common/env/net.h"
 
 extern const struct config_table server_identity_keys;
 extern const struct config_table server_network_keys;
@@ -21,6 +22,10 @@ struct config_listener *server_config_listeners(const struct config *config, str
 struct config_listener *server_config_advertised(const struct config *config, struct arena *arena, size_t *count);
 /* controller.quorum.voters; may be empty on a storage node. */
 struct config_voter *server_config_voters(const struct config *config, struct arena *arena, size_t *count);
+/* socket.* of its listeners and their connections. */
+struct listener_options server_config_sockets(const struct config *config);
+/* max.connections.per.ip; UINT32_MAX if it is no limit. */
+uint32_t server_config_connections_per_address(const struct config *config);
 /* Where controllers answer: controller.quorum.bootstrap.servers, or else the voters' addresses. Never empty. */
 struct config_address *server_config_controllers(const struct config *config, struct arena *arena, size_t *count);
 

@@ -58,14 +58,16 @@ static const struct config_definition identity_rows[] = {
 static const struct config_definition network_rows[] = {
     CONFIG_LIST("listener.security.protocol.map", NONE, "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT", NULL, NULL,
                 "The protocol of each listener, as NAME:PROTOCOL. This version speaks PLAINTEXT only."),
-    CONFIG_INT32("socket.send.buffer.bytes", BYTES, NONE, "102400", -1, INT32_MAX,
+    /* Kafka's defaults are 102400, 102400 and 50: a window that the system cannot widen, and a queue that a burst of
+     * new connections overflows. */
+    CONFIG_INT32("socket.send.buffer.bytes", BYTES, NONE, "-1", -1, INT32_MAX,
                  "SO_SNDBUF of connections; -1 leaves it to the system."),
-    CONFIG_INT32("socket.receive.buffer.bytes", BYTES, NONE, "102400", -1, INT32_MAX,
+    CONFIG_INT32("socket.receive.buffer.bytes", BYTES, NONE, "-1", -1, INT32_MAX,
                  "SO_RCVBUF of connections; -1 leaves it to the system."),
     /* At most 1 GiB: what begins a connection between controllers would be a larger size (decision 2). */
     CONFIG_INT32("socket.request.max.bytes", BYTES, NONE, "104857600", 1024, 1073741824,
                  "The largest request; a connection that announces a larger one is closed."),
-    CONFIG_INT32("socket.listen.backlog.size", PLAIN, NONE, "50", 1, 65535,
+    CONFIG_INT32("socket.listen.backlog.size", PLAIN, NONE, "4096", 1, 65535,
                  "Connections that may wait to be accepted."),
     CONFIG_INT64("connections.max.idle.ms", MS, NONE, "600000", -1, INT64_MAX / 1000000,
                  "A connection without traffic for this long is closed; -1: never."),

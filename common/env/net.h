@@ -57,6 +57,13 @@ struct stream_handler {
     void (*closed)(void *context, enum status why);
 };
 
+/* Of a listener and the connections that it accepts from now on. */
+struct listener_options {
+    int backlog;               /* connections that may wait to be accepted; the system may allow fewer */
+    int receive_buffer_bytes;  /* of the system's, for each connection; -1: as the system likes */
+    int send_buffer_bytes;
+};
+
 /* An accepted connection that belongs to no loop yet: give it to exactly one by net_adopt, or net_refuse it. */
 struct net_accepted;
 
@@ -65,10 +72,12 @@ struct net_ops {
                           void (*accepted)(void *context, struct net_accepted *accepted), void *context,
                           struct listener **listener);
     uint16_t (*listener_port)(struct listener *listener);
+    void (*listener_tune)(struct listener *listener, const struct listener_options *options);
     void (*listener_close)(struct listener *listener);
     struct stream *(*adopt)(struct net *net, struct net_accepted *accepted, const struct stream_handler *handler,
                             void *context);
     void (*refuse)(struct net_accepted *accepted);
+    void (*accepted_peer)(const struct net_accepted *accepted, char text[NET_ADDRESS_TEXT_MAX]);
     struct stream *(*connect)(struct net *net, const char *host, uint16_t port, const struct stream_handler *handler,
                               void *context);
     void (*send)(struct stream *stream, struct send *send);
@@ -105,6 +114,12 @@ static inline uint16_t listener_port(struct listener *listener)
     return listener->net->ops->listener_port(listener);
 }
 
+/* Right after net_listen. */
+static inline void listener_tune(struct listener *listener, const struct listener_options *options)
+{
+    listener->net->ops->listener_tune(listener, options);
+}
+
 static inline void listener_close(struct listener *listener)
 {
     listener->net->ops->listener_close(listener);
@@ -122,6 +137,13 @@ static inline struct stream *net_adopt(struct net *net, struct net_accepted *acc
 static inline void net_refuse(struct net *net, struct net_accepted *accepted)
 {
     net->ops->refuse(accepted);
+}
+
+/* "address:port" of the peer. */
+static inline void net_accepted_peer(struct net *net, const struct net_accepted *accepted,
+                                     char text[NET_ADDRESS_TEXT_MAX])
+{
+    net->ops->accepted_peer(accepted, text);
 }
 
 /* Starts connecting; `opened` or `closed` follows. Host names are resolved on a worker. Never NULL. No timeout of its

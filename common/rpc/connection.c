@@ -43,12 +43,14 @@ static void rpc_connection_resume_later(void *context)
     rpc_connection_resume(context);
 }
 
-void rpc_connection_open(struct rpc_server *server, struct net_accepted *accepted, uint32_t listener)
+void rpc_connection_open(struct rpc_server *server, struct net_accepted *accepted, uint32_t listener,
+                         struct rpc_place *place)
 {
     struct rpc_connection *connection = memory_alloc_zero(1, sizeof(*connection));
 
     connection->server = server;
     connection->listener = listener;
+    connection->place = place;
     connection->active_ns = env_now_ns(server->env);
     list_init(&connection->link);
     list_init(&connection->starved_link);
@@ -56,6 +58,7 @@ void rpc_connection_open(struct rpc_server *server, struct net_accepted *accepte
     env_hook_init(&connection->resume_hook, rpc_connection_resume_later, connection);
     connection->stream = net_adopt(server->env->net, accepted, &RPC_CONNECTION_HANDLER, connection);
     if (connection->stream == NULL) {
+        rpc_place_leave(place, server->env);
         memory_free(connection);
         return;
     }

@@ -40,6 +40,7 @@ struct rpc_connection {
     struct rpc_block *block;  /* where bytes go now; NULL at rest */
     struct list pipeline;     /* of struct rpc_request, oldest first */
     struct env_hook resume_hook; /* continues after back-pressure, outside of whatever ended it */
+    struct rpc_place *place;  /* NULL: not counted */
     uint32_t listener;
     uint32_t in_flight;
     uint64_t active_ns;       /* last bytes or answer */
@@ -55,7 +56,8 @@ struct rpc_connection {
 };
 
 /* For server.c. */
-void rpc_connection_open(struct rpc_server *server, struct net_accepted *accepted, uint32_t listener);
+void rpc_connection_open(struct rpc_server *server, struct net_accepted *accepted, uint32_t listener,
+                         struct rpc_place *place);
 void rpc_connection_close(struct rpc_connection *connection);
 /* Continues after back-pressure: parses what is there, reads on. */
 void rpc_connection_resume(struct rpc_connection *connection);

@@ -159,13 +159,15 @@ void rpc_server_destroy(struct rpc_server *server)
     memory_free(server);
 }
 
-void rpc_server_adopt(struct rpc_server *server, struct net_accepted *accepted, uint32_t listener)
+void rpc_server_adopt(struct rpc_server *server, struct net_accepted *accepted, uint32_t listener,
+                      struct rpc_place *place)
 {
-    if (server->stopping || server->connection_count >= server->options.connections_max) {
+    if (server->stopping) {
         net_refuse(server->env->net, accepted);
+        rpc_place_leave(place, server->env);
         return;
     }
-    rpc_connection_open(server, accepted, listener);
+    rpc_connection_open(server, accepted, listener, place);
     if (server->options.idle_ns_max > 0 && !env_timer_active(&server->idle_timer)) {
         env_timer_start(server->env, &server->idle_timer, server->options.idle_ns_max / RPC_IDLE_CHECKS);
     }
@@ -184,6 +186,7 @@ void rpc_connection_reap(struct rpc_connection *connection)
     list_remove(&connection->link);
     list_remove(&connection->starved_link);
     env_hook_cancel(&connection->resume_hook);
+    rpc_place_leave(connection->place, server->env);
     memory_free(connection);
     server->connection_count--;
     rpc_server_check_stopped(server);

@@ -16,6 +16,7 @@
 #include "common/base/status.h"
 #include "common/env/env.h"
 #include "common/env/net.h"
+#include "common/rpc/gate.h"
 #include "common/wire/api.h"
 
 struct rpc_server;
@@ -88,7 +89,6 @@ struct rpc_server_options {
     uint32_t requests_in_flight_max; /* per connection */
     size_t receive_bytes_max;        /* of all connections' blocks together */
     uint64_t idle_ns_max;            /* connections.max.idle.ms; 0: never */
-    uint32_t connections_max;        /* of this loop */
     const struct rpc_upgrade *upgrade; /* NULL: none */
 };
 
@@ -98,8 +98,9 @@ void rpc_server_stop(struct rpc_server *server, void (*done)(void *context), voi
 /* After `done`. */
 void rpc_server_destroy(struct rpc_server *server);
 /* Makes an accepted connection one of this server's; on the server's loop. `listener`: the number that its requests
- * will carry. */
-void rpc_server_adopt(struct rpc_server *server, struct net_accepted *accepted, uint32_t listener);
+ * will carry. Takes `place`, and leaves it when the connection is gone; NULL: the connection is not counted. */
+void rpc_server_adopt(struct rpc_server *server, struct net_accepted *accepted, uint32_t listener,
+                      struct rpc_place *place);
 
 struct rpc_server_stats {
     uint32_t connections;

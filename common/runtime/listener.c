@@ -202,6 +202,22 @@ uint16_t listener_get_port(struct listener *base)
     return ntohs(own.as.any.sa_family == AF_INET ? own.as.v4.sin_port : own.as.v6.sin6_port);
 }
 
+/* What a socket accepts inherits its buffer sizes. A size that the system does not grant is not worth a failure. */
+void listener_set(struct listener *base, const struct listener_options *options)
+{
+    const struct tcp_listener *listener = CONTAINER_OF(base, struct tcp_listener, base);
+
+    (void)listen(listener->descriptor, options->backlog);
+    if (options->receive_buffer_bytes >= 0) {
+        (void)setsockopt(listener->descriptor, SOL_SOCKET, SO_RCVBUF, &options->receive_buffer_bytes,
+                         sizeof(options->receive_buffer_bytes));
+    }
+    if (options->send_buffer_bytes >= 0) {
+        (void)setsockopt(listener->descriptor, SOL_SOCKET, SO_SNDBUF, &options->send_buffer_bytes,
+                         sizeof(options->send_buffer_bytes));
+    }
+}
+
 static void listener_closed(uv_handle_t *handle)
 {
     memory_free(handle->data);
@@ -226,6 +242,11 @@ void listener_close_all(struct runtime_loop *loop)
     while (!list_empty(&loop->listeners)) {
         listener_shut(&LIST_ENTRY(loop->listeners.next, struct tcp_listener, all)->base);
     }
+}
+
+void accepted_peer_text(const struct net_accepted *accepted, char text[NET_ADDRESS_TEXT_MAX])
+{
+    address_format(&accepted->peer, text);
 }
 
 void accepted_refuse(struct net_accepted *accepted)

@@ -505,9 +505,11 @@ void stream_close_all(struct runtime_loop *loop)
 const struct net_ops runtime_net_ops = {
     .listen = listener_open,
     .listener_port = listener_get_port,
+    .listener_tune = listener_set,
     .listener_close = listener_shut,
     .adopt = stream_adopt,
     .refuse = accepted_refuse,
+    .accepted_peer = accepted_peer_text,
     .connect = connect_start,
     .send = stream_queue,
     .unsent = stream_unsent_bytes,

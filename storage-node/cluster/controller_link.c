@@ -14,8 +14,7 @@
 
 #define LINK_CONNECT_TIMEOUT_MS 3000
 #define LINK_PATIENCE_MIN_MS 1000
-#define LINK_RETRY_MIN_NS (20 * NS_PER_MS)
-#define LINK_RETRY_MAX_NS (200 * NS_PER_MS)
+#define LINK_RETRY_GROWTH 10
 #define LINK_RESPONSE_MAX (64 * 1024 * 1024)
 /* While fenced, heartbeats follow each other this fast: becoming available should not wait for the ordinary beat. */
 #define LINK_EAGER_HEARTBEAT_NS (50 * NS_PER_MS)
@@ -70,10 +69,20 @@ static void link_later(struct controller_link *link, uint64_t delay_ns)
 }
 
 /* Soon at first, less often while it keeps failing. */
+static uint64_t link_retry_min_ns(const struct controller_link *link)
+{
+    return link->options.retry_backoff_ms * NS_PER_MS;
+}
+
+static uint64_t link_retry_max_ns(const struct controller_link *link)
+{
+    return link_retry_min_ns(link) * LINK_RETRY_GROWTH;
+}
+
 static void link_retry(struct controller_link *link)
 {
     link_later(link, link->retry_ns);
-    link->retry_ns = link->retry_ns * 2 < LINK_RETRY_MAX_NS ? link->retry_ns * 2 : LINK_RETRY_MAX_NS;
+    link->retry_ns = link->retry_ns * 2 < link_retry_max_ns(link) ? link->retry_ns * 2 : link_retry_max_ns(link);
 }
 
 static void link_opened(void *context, struct rpc_client *client)
@@ -225,7 +234,7 @@ static void link_registered(struct rpc_call *call)
     default:
         trace_warn("registration_refused", T_TEXT("error", kafka_error_name(error)), T_INT("node",
                                                                                            link->options.node_id));
-        link_later(link, LINK_RETRY_MAX_NS);
+        link_later(link, link_retry_max_ns(link));
         return;
     }
 }
@@ -314,7 +323,7 @@ static void link_heard(struct rpc_call *call)
     }
     switch (response.error_code) {
     case ERROR_NONE:
-        link->retry_ns = LINK_RETRY_MIN_NS;
+        link->retry_ns = link_retry_min_ns(link);
         link_took_heartbeat(link, response.is_fenced, response.should_shut_down);
         return;
     case ERROR_STALE_BROKER_EPOCH:
@@ -327,7 +336,7 @@ static void link_heard(struct rpc_call *call)
         link_leave(link);
         return;
     default:
-        link_later(link, LINK_RETRY_MAX_NS);
+        link_later(link, link_retry_max_ns(link));
         return;
     }
 }
@@ -387,7 +396,7 @@ struct controller_link *controller_link_create(const struct controller_link_opti
     link->env = options->env;
     link->fenced = true;
     link->broker_epoch = -1;
-    link->retry_ns = LINK_RETRY_MIN_NS;
+    link->retry_ns = link_retry_min_ns(link);
     if (options->cluster_id.data != NULL) {
         link->cluster_id = memory_copy_text(options->cluster_id.data, options->cluster_id.size);
     }

@@ -36,7 +36,8 @@ struct controller_link_options {
     size_t log_dir_count;
     int64_t previous_broker_epoch; /* of a clean stop, -1: none */
     uint32_t heartbeat_ms;
-    uint32_t request_timeout_ms;
+    uint32_t request_timeout_ms; /* of one request to a controller; then another controller is tried */
+    uint32_t retry_backoff_ms;   /* before the first repetition; it grows up to ten times that */
     const struct rpc_feature *features;
     size_t feature_count;
 };

@@ -181,7 +181,7 @@ static void accept_one(struct world *world, uint32_t i)
         return;
     }
     *connection = (struct connection){0};
-    rpc_server_adopt(world->server, fuzz_net_accepted(&connection->stream), i);
+    rpc_server_adopt(world->server, fuzz_net_accepted(&connection->stream), i, NULL);
     ASSERT(connection->stream != NULL);
     connection->stream->gone = &connection->gone;
 }
@@ -248,7 +248,6 @@ static void world_init(struct world *world)
                                          .requests_in_flight_max = 5,
                                          .receive_bytes_max = 200000,
                                          .idle_ns_max = 20 * NS_PER_SECOND,
-                                         .connections_max = 10,
                                          .upgrade = &upgrade};
 
     *world = (struct world){0};

@@ -122,6 +122,18 @@ void listener_shut(struct listener *base)
     listener_free(listener, true);
 }
 
+/* The simulated system has neither. */
+void listener_set(struct listener *listener, const struct listener_options *options)
+{
+    (void)listener;
+    (void)options;
+}
+
+void accepted_peer_text(const struct net_accepted *accepted, char text[NET_ADDRESS_TEXT_MAX])
+{
+    memcpy(text, accepted->socket->peer, NET_ADDRESS_TEXT_MAX);
+}
+
 void accepted_refuse(struct net_accepted *accepted)
 {
     struct sim_socket *socket = accepted->socket;

@@ -35,7 +35,9 @@ enum status listener_open(struct net *net, const char *host, uint16_t port,
                           struct listener **listener);
 uint16_t listener_get_port(struct listener *listener);
 void listener_shut(struct listener *listener);
+void listener_set(struct listener *listener, const struct listener_options *options);
 void accepted_refuse(struct net_accepted *accepted);
+void accepted_peer_text(const struct net_accepted *accepted, char text[NET_ADDRESS_TEXT_MAX]);
 
 void listeners_close_all(struct sim_process *process);
 /* Frees listeners and waiting ends; their sockets are closed with all others. */

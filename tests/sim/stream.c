@@ -402,9 +402,11 @@ void streams_abandon(struct sim_loop *loop)
 const struct net_ops sim_net_ops = {
     .listen = listener_open,
     .listener_port = listener_get_port,
+    .listener_tune = listener_set,
     .listener_close = listener_shut,
     .adopt = stream_adopt,
     .refuse = accepted_refuse,
+    .accepted_peer = accepted_peer_text,
     .connect = stream_connect,
     .send = stream_queue,
     .unsent = stream_unsent_bytes,

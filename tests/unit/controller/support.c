@@ -64,6 +64,7 @@ static void make_options(struct cluster *cluster, int index, const uint16_t *por
         .frame_size_max = 10 << 20,
         .receive_bytes_max = 64 << 20,
         .connections_max = 100,
+        .connections_per_address_max = UINT32_MAX,
         .fatal = on_fatal,
         .context = cluster,
     };

@@ -95,6 +95,7 @@ static enum status voter_start(struct sim_process *process, void *context)
         .frame_size_max = 1 << 20,
         .receive_bytes_max = 16 << 20,
         .connections_max = 100,
+        .connections_per_address_max = UINT32_MAX,
         .fatal = voter_failed,
         .context = voter,
     };

@@ -147,7 +147,6 @@ int setup(void **state)
         .requests_in_flight_max = 1000,
         .receive_bytes_max = 64 * 1024 * 1024,
         .idle_ns_max = 600 * NS_PER_SECOND,
-        .connections_max = 100,
     };
     *state = fixture;
     return 0;
@@ -174,7 +173,7 @@ int teardown(void **state)
 
 struct fake_stream *connect_to(struct fixture *fixture)
 {
-    rpc_server_adopt(fixture->server, world_accept(&fixture->world), 5);
+    rpc_server_adopt(fixture->server, world_accept(&fixture->world), 5, NULL);
     return fixture->world.adopted;
 }
 

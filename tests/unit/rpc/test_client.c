@@ -537,11 +537,10 @@ static struct fake_stream *open_front(struct fixture *fixture)
                                                .service = fixture,
                                                .frame_size_max = 1000000,
                                                .requests_in_flight_max = 10,
-                                               .receive_bytes_max = 1000000,
-                                               .connections_max = 10};
+                                               .receive_bytes_max = 1000000};
 
     fixture->front = rpc_server_create(world_env(&fixture->world, 1), &options);
-    rpc_server_adopt(fixture->front, world_accept(&fixture->world), 0);
+    rpc_server_adopt(fixture->front, world_accept(&fixture->world), 0, NULL);
     return fixture->world.adopted;
 }
 

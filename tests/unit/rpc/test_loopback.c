@@ -71,7 +71,7 @@ static void adopt(struct env_message *message)
 {
     struct handover *handover = CONTAINER_OF(message, struct handover, message);
 
-    rpc_server_adopt(handover->shop->server, handover->accepted, 0);
+    rpc_server_adopt(handover->shop->server, handover->accepted, 0, NULL);
     memory_free(handover);
 }
 
@@ -274,8 +274,7 @@ static void open_shops(struct box *box)
                                                    .service = shop,
                                                    .frame_size_max = 1000000,
                                                    .requests_in_flight_max = 16,
-                                                   .receive_bytes_max = 600000,
-                                                   .connections_max = 100};
+                                                   .receive_bytes_max = 600000};
 
         *shop = (struct shop){.box = box, .index = i};
         shop->loop = runtime_loop_create(&(struct runtime_options){.workers = box->workers});

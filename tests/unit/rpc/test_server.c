@@ -378,29 +378,96 @@ static void stop_waits_for_requests_in_flight(void **state)
     assert_false(fixture->stopped);
     assert_int_equal(fixture->cancelled, 1);
     /* Nobody comes in any more. */
-    rpc_server_adopt(fixture->server, world_accept(&fixture->world), 0);
+    rpc_server_adopt(fixture->server, world_accept(&fixture->world), 0, NULL);
     assert_int_equal(fixture->world.loops[0].refused, 1);
     rpc_request_complete(fixture->held[0]);
     world_run(&fixture->world);
     assert_true(fixture->stopped);
 }
 
+/* As an acceptor does it; true if the connection was let in. */
+static bool enter(struct fixture *fixture, struct rpc_gate *gate, const char *peer)
+{
+    struct net_accepted *accepted = world_accept_from(&fixture->world, peer);
+    struct rpc_place *place = rpc_gate_enter(gate, accepted);
+
+    if (place == NULL) {
+        net_refuse(gate->env->net, accepted);
+        return false;
+    }
+    rpc_server_adopt(fixture->server, accepted, 0, place);
+    return true;
+}
+
+/* The connection that came in last closes. */
+static void leave(struct fixture *fixture)
+{
+    stream_end(fixture->world.adopted);
+    world_run(&fixture->world);
+}
+
 static void more_connections_than_allowed_are_refused(void **state)
 {
     struct fixture *fixture = *state;
+    struct rpc_gate gate;
 
-    fixture->options.connections_max = 2;
     start(fixture);
-    for (int i = 0; i < 5; i++) {
-        (void)connect_to(fixture);
-    }
-    assert_int_equal(fixture->world.loops[0].refused, 3);
-    fixture->world.refuse_adopt = true;
-    stream_end(fixture->world.adopted);
+    rpc_gate_init(&gate, world_env(&fixture->world, 0), 2, UINT32_MAX);
+    assert_true(enter(fixture, &gate, "10.0.0.1:1"));
+    assert_true(enter(fixture, &gate, "10.0.0.1:2"));
+    assert_false(enter(fixture, &gate, "10.0.0.2:1"));
+    assert_int_equal(fixture->world.loops[0].refused, 1);
+    leave(fixture);
+    assert_true(enter(fixture, &gate, "10.0.0.2:1"));
+    assert_false(enter(fixture, &gate, "10.0.0.2:2"));
+    rpc_server_stop(fixture->server, on_stopped, fixture);
     world_run(&fixture->world);
-    rpc_server_adopt(fixture->server, world_accept(&fixture->world), 0);
-    assert_int_equal(stats_of(fixture).connections, 1);
-    assert_int_equal(stats_of(fixture).connections_total, 2);
+    rpc_gate_deinit(&gate); /* asserts that every place has come back */
+}
+
+static void an_address_has_its_own_limit(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rpc_gate gate;
+
+    start(fixture);
+    rpc_gate_init(&gate, world_env(&fixture->world, 0), 100, 2);
+    assert_true(enter(fixture, &gate, "10.0.0.1:1"));
+    assert_true(enter(fixture, &gate, "[::1]:2"));
+    assert_true(enter(fixture, &gate, "10.0.0.1:3"));
+    assert_false(enter(fixture, &gate, "10.0.0.1:4"));
+    assert_true(enter(fixture, &gate, "10.0.0.2:1"));
+    assert_true(enter(fixture, &gate, "[::1]:3"));
+    assert_false(enter(fixture, &gate, "[::1]:4"));
+    leave(fixture);
+    assert_true(enter(fixture, &gate, "[::1]:5"));
+    rpc_server_stop(fixture->server, on_stopped, fixture);
+    world_run(&fixture->world);
+    rpc_gate_deinit(&gate);
+}
+
+static void a_place_comes_back_from_another_loop(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rpc_gate gate;
+
+    start(fixture);
+    rpc_gate_init(&gate, world_env(&fixture->world, 1), 1, 1);
+    assert_true(enter(fixture, &gate, "10.0.0.1:1"));
+    assert_false(enter(fixture, &gate, "10.0.0.1:2"));
+    leave(fixture);
+    assert_int_equal(gate.places, 0);
+    /* One that cannot be adopted gives its place back too, and so does one that comes too late. */
+    fixture->world.refuse_adopt = true;
+    assert_true(enter(fixture, &gate, "10.0.0.1:3"));
+    world_run(&fixture->world);
+    assert_int_equal(stats_of(fixture).connections, 0);
+    assert_true(enter(fixture, &gate, "10.0.0.1:4"));
+    world_run(&fixture->world);
+    rpc_server_stop(fixture->server, on_stopped, fixture);
+    assert_true(enter(fixture, &gate, "10.0.0.1:5"));
+    world_run(&fixture->world);
+    rpc_gate_deinit(&gate);
 }
 
 int run_end_tests(void)
@@ -421,6 +488,8 @@ int run_end_tests(void)
         TEST(a_reader_that_takes_nothing_is_idle_a_slow_one_is_not),
         TEST(stop_waits_for_requests_in_flight),
         TEST(more_connections_than_allowed_are_refused),
+        TEST(an_address_has_its_own_limit),
+        TEST(a_place_comes_back_from_another_loop),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,10 +5,13 @@
 #include "common/base/memory.h"
 #include "common/env/disk.h"
 
+#include <stdio.h>
+
 #define TURNS_MAX 1000000
 
 struct net_accepted {
     struct world *world;
+    const char *peer;
 };
 
 static struct fake_loop *loop_of(struct env *env)
@@ -110,6 +113,11 @@ static void fake_refuse(struct net_accepted *accepted)
     memory_free(accepted);
 }
 
+static void fake_accepted_peer(const struct net_accepted *accepted, char text[NET_ADDRESS_TEXT_MAX])
+{
+    snprintf(text, NET_ADDRESS_TEXT_MAX, "%s", accepted->peer);
+}
+
 static struct stream *fake_connect(struct net *net, const char *host, uint16_t port,
                                    const struct stream_handler *handler,
                                    void *context)
@@ -167,6 +175,7 @@ static const char *fake_peer(const struct stream *base)
 static const struct net_ops FAKE_NET_OPS = {
     .adopt = fake_adopt,
     .refuse = fake_refuse,
+    .accepted_peer = fake_accepted_peer,
     .connect = fake_connect,
     .send = fake_send,
     .unsent = fake_unsent,
@@ -422,9 +431,14 @@ void world_sleep(struct world *world, uint64_t ns)
 
 struct net_accepted *world_accept(struct world *world)
 {
+    return world_accept_from(world, "fake:1");
+}
+
+struct net_accepted *world_accept_from(struct world *world, const char *peer)
+{
     struct net_accepted *accepted = memory_alloc(sizeof(*accepted));
 
-    accepted->world = world;
+    *accepted = (struct net_accepted){world, peer};
     return accepted;
 }
 

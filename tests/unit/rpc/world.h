@@ -73,6 +73,8 @@ void world_sleep(struct world *world, uint64_t ns);
 
 /* Something to give to rpc_server_adopt. */
 struct net_accepted *world_accept(struct world *world);
+/* The same from a certain "address:port", which lives as long as the world. */
+struct net_accepted *world_accept_from(struct world *world, const char *peer);
 
 void stream_push(struct fake_stream *stream, const void *data, size_t size);
 /* The other side closes. */

@@ -92,8 +92,7 @@ static void box_init_shard(struct box *box, uint32_t index)
     struct rpc_server_options server = {.service = shard,
                                         .frame_size_max = 10 * 1024 * 1024,
                                         .requests_in_flight_max = 128,
-                                        .receive_bytes_max = 64 * 1024 * 1024,
-                                        .connections_max = 1000};
+                                        .receive_bytes_max = 64 * 1024 * 1024};
 
     server.routes = node_routes(&server.route_count);
     *shard = (struct shard){.service = &box->service,
@@ -148,7 +147,8 @@ void box_init(struct box *box)
                                                          .controller_count = 1,
                                                          .cluster_id = STRING("the-cluster"),
                                                          .heartbeat_ms = 2000,
-                                                         .request_timeout_ms = 30000};
+                                                         .request_timeout_ms = 30000,
+                                                         .retry_backoff_ms = 20};
     box->service.link = controller_link_create(&box->link_options, &LINK_HANDLER, box);
     for (uint32_t i = 0; i < BOX_LOOPS; i++) {
         box_init_shard(box, i);
@@ -253,7 +253,7 @@ struct partition *box_partition(struct box *box, uint8_t topic, int32_t index)
 
 struct fake_stream *box_connect(struct box *box, uint32_t listener)
 {
-    rpc_server_adopt(box->shards[0].server, world_accept(&box->world), listener);
+    rpc_server_adopt(box->shards[0].server, world_accept(&box->world), listener, NULL);
     return box->world.adopted;
 }
 
