@@ -73,6 +73,8 @@ static const struct config_definition network_rows[] = {
                  "A connection without traffic for this long is closed; -1: never."),
     CONFIG_INT32("max.connections", PLAIN, NONE, "2147483647", 1, INT32_MAX,
                  "Connections that may be open at once; a part of the open files that the system allows is kept back."),
+    CONFIG_INT32("max.connections.per.ip", PLAIN, NONE, "2147483647", 1, INT32_MAX,
+                 "Connections that may be open at once from one address."),
     /* Kafka's default is -1, no limit: then requests in memory are bounded by nothing. */
     CONFIG_INT64("queued.max.request.bytes", BYTES, NONE, "268435456", 1048576, INT64_MAX,
                  "Memory for requests that are read or answered; when it is used up no more is read from sockets."),
@@ -164,7 +166,6 @@ const struct config_foreign_key server_foreign_keys[] = {
     {"principal.builder.class", "access control is not in this version: every client may do everything"},
     {"delegation.token.*", "delegation tokens are not in this version"},
     {"connections.max.reauth.ms", "SASL is not in this version"},
-    {"max.connections.per.ip", "limits for single addresses are not in this version"},
     {"max.connections.per.ip.overrides", "limits for single addresses are not in this version"},
     {"max.connection.creation.rate", "a limit on new connections is not in this version"},
     {"quota.*", "quotas are not in this version"},
