@@ -4,12 +4,12 @@
 #
 #   tests/sim/planted/run.sh [--seeds N] [NAME...]      all patches of this folder, or those whose names begin like that
 #
-# A line for each bug, with the seed that caught it and the promise that was broken; then `N passed, N failed`, where
-# passed means caught. A patch that no longer applies or compiles is a failure. The copy and its build stay in
+# A line for each bug, with the seed that caught it, the promise that was broken, and the scenarios that went otherwise
+# than written; then `N passed, N failed`, where passed means caught by a seed. A patch that no longer applies or compiles is a failure. The copy and its build stay in
 # build/planted, so that the next run compiles only what a patch touches. Nothing else is written to.
 #
-# A patch begins with a line `Breaks: ...` and may say `Runs: ...`, arguments of millrace-sim in place of the default
-# workload. Programs that a bug sends round in circles end after some time, which counts as caught.
+# A patch begins with a line `Breaks: ...` and may say `Runs: ...`: arguments of millrace-sim in place of the default
+# workload; or `quorum`, for what only the small world of the quorum's unit tests brings about. Programs that a bug sends round in circles end after some time, which counts as caught.
 set -u
 cd "$(dirname "$0")/../../.." || exit 1
 root=$(pwd)
@@ -41,8 +41,11 @@ copy_sources() {
     done <"$work/files"
 }
 
+# build RUNS
 build() {
-    nice ninja -C "$work/out" millrace-sim >"$work/build.log" 2>&1
+    target=millrace-sim
+    [ "$1" != quorum ] || target=test_quorum_cluster
+    nice ninja -C "$work/out" "$target" >"$work/build.log" 2>&1
 }
 
 # The first failure in the output of a chunk as `SEED PROMISE`, or nothing.
@@ -60,7 +63,7 @@ search() {
         code=$?
         found=$(first_failure "$work/run.log")
         if [ -n "$found" ]; then
-            echo "caught at seed ${found%% *} after $((${found%% *})) seeds: ${found#* }"
+            echo "caught at seed ${found%% *} after ${found%% *} seeds: ${found#* }"
             return 0
         fi
         seed=$(sed -n 's/^in .*, seed \([0-9]*\)$/\1/p' "$work/run.log" | head -n 1)
@@ -78,6 +81,36 @@ search() {
     return 1
 }
 
+# The same in the small world of the quorum: groups of three and five voters, whose seeds are counted per test.
+search_quorum() {
+    first=1
+    while [ "$first" -le "$seeds_max" ]; do
+        MILLRACE_SEED=$first MILLRACE_SEEDS=50 nice timeout -k 5 "$patience" "$work/out/bin/test_quorum_cluster" \
+            >"$work/run.log" 2>&1
+        code=$?
+        found=$(sed -n 's/^.*seed \([0-9]*\), \([0-9]* nodes: .*\)$/\1 \2/p' "$work/run.log" | sort -n | head -n 1)
+        if [ -n "$found" ]; then
+            echo "caught at seed ${found%% *} after ${found%% *} seeds of the quorum's small world, ${found#* }"
+            return 0
+        fi
+        if [ "$code" != 0 ]; then
+            echo "caught in the quorum's small world, seeds from $first: $(grep -m 1 -i 'assert\|FAILED\|error' "$work/run.log")"
+            return 0
+        fi
+        first=$((first + 50))
+    done
+    return 1
+}
+
+# Names of the scenarios that do not go as written with the bug in.
+scenarios_differing() {
+    nice ninja -C "$work/out" millrace-sim >"$work/build.log" 2>&1
+    for scenario in tests/scenario/*.txt; do
+        nice timeout -k 5 60 "$work/out/bin/millrace-sim" --scenario "$scenario" >"$work/scenario.log" 2>&1 ||
+            printf ' %s' "$(basename "$scenario" .txt)"
+    done
+}
+
 # try PATCH: one bug; true if it was caught.
 try() {
     name=$(basename "$1" .patch)
@@ -87,19 +120,26 @@ try() {
         copy_sources
         return 1
     fi
-    if ! build; then
+    if ! build "$runs"; then
         echo "$name  does not compile: $(grep -m 1 'error:' "$work/build.log")"
         copy_sources
         return 1
     fi
-    # shellcheck disable=SC2086
-    if result=$(search $runs); then
-        echo "$name  $result"
+    if [ "$runs" = quorum ]; then
+        result=$(search_quorum)
+    else
+        # shellcheck disable=SC2086
+        result=$(search $runs)
+    fi
+    # shellcheck disable=SC2181
+    if [ $? = 0 ]; then
         caught=true
     else
-        echo "$name  NOT CAUGHT in $seeds_max seeds"
+        result="NOT CAUGHT in $seeds_max seeds"
         caught=false
     fi
+    differing=$(scenarios_differing)
+    echo "$name  $result${differing:+; scenarios that differ:$differing}"
     copy_sources
     $caught
 }
@@ -109,7 +149,7 @@ command -v ccache >/dev/null && launcher=-DCMAKE_C_COMPILER_LAUNCHER=ccache
 copy_sources
 # shellcheck disable=SC2086
 if ! { cmake -S "$work/src" -B "$work/out" -G Ninja -DCMAKE_BUILD_TYPE=Release -DMILLRACE_TESTS=ON $launcher &&
-    build; } >"$work/cmake.log" 2>&1; then
+    build ""; } >"$work/cmake.log" 2>&1; then
     echo "the tree does not build as it is: see $work/cmake.log and $work/build.log"
     echo "0 passed, 1 failed"
     exit 1
