@@ -13,7 +13,7 @@
 #define INDENT "    "
 #define TOLD_MAX 256
 /* Times that count as equal. */
-#define TIME_APART_MS 300
+#define TIME_APART_MS 500
 #define EXIT_USAGE 2
 
 struct told {
@@ -161,7 +161,7 @@ static bool told_matches(const struct told *told, const char *expected)
         return false;
     }
     apart = ms > told->ms ? ms - told->ms : told->ms - ms;
-    return apart <= TIME_APART_MS || apart * 3 <= ms;
+    return apart <= TIME_APART_MS || apart * 2 <= ms;
 }
 
 /* Holds what the command in line `command` told against the `count` lines behind it. */

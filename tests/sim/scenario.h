@@ -6,8 +6,8 @@
  *         +0.4s  node 1 is ready
  *
  * Commands: scenario_commands.c, and docs/simulation.md for who writes one. The run is deterministic, so a scenario
- * fails only if Millrace or the simulator changed. Words must be equal; times may differ by 0.3 s or a third, so that a
- * request more or less somewhere does not break every scenario. */
+ * fails only if Millrace or the simulator changed. Words must be equal; times may differ by half, or half a second, so
+ * that a request more or less somewhere does not break every scenario. */
 #ifndef SIM_SCENARIO_H
 #define SIM_SCENARIO_H
 
