@@ -5,11 +5,13 @@
 #   tests/sim/planted/run.sh [--seeds N] [NAME...]      all patches of this folder, or those whose names begin like that
 #
 # A line for each bug, with the seed that caught it, the promise that was broken, and the scenarios that went otherwise
-# than written; then `N passed, N failed`, where passed means caught by a seed. A patch that no longer applies or compiles is a failure. The copy and its build stay in
-# build/planted, so that the next run compiles only what a patch touches. Nothing else is written to.
+# than written; then `N passed, N failed`, where passed means caught by a seed. A patch that no longer applies or
+# compiles is a failure. The copy and its build stay in build/planted, so that the next run compiles only what a patch
+# touches. Nothing else is written to.
 #
 # A patch begins with a line `Breaks: ...` and may say `Runs: ...`: arguments of millrace-sim in place of the default
-# workload; or `quorum`, for what only the small world of the quorum's unit tests brings about. Programs that a bug sends round in circles end after some time, which counts as caught.
+# workload; or `quorum`, for what only the small world of the quorum's unit tests brings about. Programs that a bug sends
+# round in circles end after some time, which counts as caught.
 set -u
 cd "$(dirname "$0")/../../.." || exit 1
 root=$(pwd)
@@ -94,7 +96,8 @@ search_quorum() {
             return 0
         fi
         if [ "$code" != 0 ]; then
-            echo "caught in the quorum's small world, seeds from $first: $(grep -m 1 -i 'assert\|FAILED\|error' "$work/run.log")"
+            echo "caught in the quorum's small world, seeds from $first:" \
+                "$(grep -m 1 -i 'assert\|FAILED\|error' "$work/run.log")"
             return 0
         fi
         first=$((first + 50))
@@ -111,6 +114,10 @@ scenarios_differing() {
     done
 }
 
+take_back() {
+    (cd "$work/src" && patch -p1 -R --no-backup-if-mismatch -s) <"$1" >/dev/null 2>&1 || copy_sources
+}
+
 # try PATCH: one bug; true if it was caught.
 try() {
     name=$(basename "$1" .patch)
@@ -122,7 +129,7 @@ try() {
     fi
     if ! build "$runs"; then
         echo "$name  does not compile: $(grep -m 1 'error:' "$work/build.log")"
-        copy_sources
+        take_back "$1"
         return 1
     fi
     if [ "$runs" = quorum ]; then
@@ -140,7 +147,7 @@ try() {
     fi
     differing=$(scenarios_differing)
     echo "$name  $result${differing:+; scenarios that differ:$differing}"
-    copy_sources
+    take_back "$1"
     $caught
 }
 
