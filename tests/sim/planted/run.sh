@@ -10,8 +10,8 @@
 # touches. Nothing else is written to.
 #
 # A patch begins with a line `Breaks: ...` and may say `Runs: ...`: arguments of millrace-sim in place of the default
-# workload; or `quorum`, for what only the small world of the quorum's unit tests brings about. Programs that a bug sends
-# round in circles end after some time, which counts as caught.
+# workload; or `quorum`, for what only the small world of the quorum's unit tests brings about. Programs that a bug
+# sends round in circles end after some time, which counts as caught.
 set -u
 cd "$(dirname "$0")/../../.." || exit 1
 root=$(pwd)
@@ -90,7 +90,8 @@ search_quorum() {
         MILLRACE_SEED=$first MILLRACE_SEEDS=50 nice timeout -k 5 "$patience" "$work/out/bin/test_quorum_cluster" \
             >"$work/run.log" 2>&1
         code=$?
-        found=$(sed -n 's/^.*seed \([0-9]*\), \([0-9]* nodes: .*\)$/\1 \2/p' "$work/run.log" | sort -n | head -n 1)
+        found=$(sed -n 's/^.*seed \([0-9]*\), \([0-9]* nodes: .*\)$/\1 \2/p' "$work/run.log" | sort -n |
+            head -n 1)
         if [ -n "$found" ]; then
             echo "caught at seed ${found%% *} after ${found%% *} seeds of the quorum's small world, ${found#* }"
             return 0
