@@ -62,8 +62,12 @@ static enum status frame_decompress(ZSTD_DCtx *reader, struct bytes frame, struc
     size_t wanted = frame.size * RATIO_GUESS;
 
     for (;;) {
-        const struct space space = output_space(output, wanted);
-        const size_t size = ZSTD_decompressDCtx(reader, space.data, space.size, frame.data, frame.size);
+        struct space space = output_space(output, wanted);
+        size_t size;
+
+        /* The library takes blocks larger than the format's; whether one does must not be for the room to say. */
+        space.size = space.size < content_max ? space.size : content_max;
+        size = ZSTD_decompressDCtx(reader, space.data, space.size, frame.data, frame.size);
 
         if (!ZSTD_isError(size)) {
             output->buffer->size += size;

@@ -63,6 +63,10 @@ static void core_update_hard_state(struct core *core)
         core_fail(core, "the term went back or a vote was changed");
         return;
     }
+    if (term > EDGE_INDEX_MAX) {
+        core_fail(core, "there are no more terms"); /* and the next start would not believe this one */
+        return;
+    }
     effect = core_effect(core, CORE_HARD_STATE);
     effect->ticket = ++core->ticket;
     effect->term = term;
@@ -78,6 +82,10 @@ static void core_update_entries(struct core *core, const struct raft_update *upd
 
     if (update->entries.index <= core->applied_index || update->entries.index > log_last(&core->log) + 1) {
         core_fail(core, "the log would lose an applied entry or get a gap");
+        return;
+    }
+    if (update->entries.index > EDGE_INDEX_MAX - update->entries.n) {
+        core_fail(core, "there are no more indexes");
         return;
     }
     log_truncate(&core->log, update->entries.index);

@@ -570,11 +570,17 @@ static bool quorum_is_ours(const struct quorum *quorum, struct bytes configurati
     return edge_configuration_is(configuration, quorum->core.options.voters, quorum->core.options.voter_count);
 }
 
-/* No entry and no snapshot is of a term that the log does not know: each began with a hard state before them. */
+/* No entry and no snapshot is of a term that the log does not know: each began with a hard state before them. And there
+ * is room for one more term and entry, or what is written next could not be read again. */
 static enum status quorum_check_terms(struct quorum *quorum, const struct wal_load *load)
 {
     uint64_t term = load->base_term;
 
+    if (load->term >= EDGE_INDEX_MAX || log_last(&load->log) >= EDGE_INDEX_MAX) {
+        snprintf(quorum->error, sizeof(quorum->error), "nothing can follow term %llu and entry %llu",
+                 (unsigned long long)load->term, (unsigned long long)log_last(&load->log));
+        return STATUS_CORRUPT;
+    }
     for (uint64_t i = load->log.base + 1; i <= log_last(&load->log); i++) {
         const uint64_t found = log_get(&load->log, i)->term;
 

@@ -93,9 +93,10 @@ static void add_file(struct world *world, struct bytes *input, unsigned flags)
 
 static void log_failed(void *context, enum status status)
 {
-    (void)context;
-    (void)status;
-    UNREACHABLE(); /* this disk does not fail */
+    const struct world *world = context;
+
+    ASSERT(status != STATUS_OK);
+    ASSERT(world->trusted && !world->sound); /* this disk does not fail, but a cut may find damage */
 }
 
 static enum status world_open(struct world *world)
@@ -388,10 +389,35 @@ static void reopen(struct world *world, bool clean)
     check_answers(world);
 }
 
+/* Cuts the log at one end or both. False: batches on the way are damaged, which takes the log offline. */
+static bool cut(struct world *world, uint8_t choice)
+{
+    const int64_t end = partition_log_end_offset(world->log);
+    const int64_t middle =
+        partition_log_start_offset(world->log) + (end - partition_log_start_offset(world->log)) / 2;
+    const bool delete = (choice & 2) != 0;
+    enum status status;
+
+    if (delete) {
+        ASSERT(partition_log_delete_before(world->log, middle, end) == STATUS_OK);
+        ASSERT(partition_log_start_offset(world->log) == middle);
+    }
+    if (delete && (choice & 4) == 0) {
+        return true;
+    }
+    status = partition_log_truncate(world->log, delete ? middle + 1 : middle); /* may lie in the batch of the start */
+    if (status != STATUS_OK) {
+        ASSERT(world->trusted && !world->sound && (status == STATUS_CORRUPT || status == STATUS_TRUNCATED));
+        ASSERT(partition_log_failure(world->log) != STATUS_OK);
+        return false;
+    }
+    ASSERT(partition_log_end_offset(world->log) <= (delete ? middle + 1 : middle));
+    append(world, 1, -1); /* a log cut in a gap has its end in no file before that */
+    return true;
+}
+
 static void live(struct world *world, uint8_t choice)
 {
-    int64_t middle;
-
     check_contents(world);
     check_answers(world);
     append(world, 1, -1);
@@ -400,19 +426,9 @@ static void live(struct world *world, uint8_t choice)
     reopen(world, (choice & 1) != 0);
     append(world, 2, -1);
     sync_all(world);
-    middle = partition_log_start_offset(world->log) +
-             (partition_log_end_offset(world->log) - partition_log_start_offset(world->log)) / 2;
-    if ((choice & 6) == 6) { /* both, where the cut may lie in the batch that holds the start */
-        ASSERT(partition_log_delete_before(world->log, middle, partition_log_end_offset(world->log)) == STATUS_OK);
-        ASSERT(partition_log_truncate(world->log, middle + 1) == STATUS_OK);
-        append(world, 1, -1);
-    } else if ((choice & 2) != 0) {
-        ASSERT(partition_log_delete_before(world->log, middle, partition_log_end_offset(world->log)) == STATUS_OK);
-        ASSERT(partition_log_start_offset(world->log) == middle);
-    } else {
-        ASSERT(partition_log_truncate(world->log, middle) == STATUS_OK);
-        ASSERT(partition_log_end_offset(world->log) <= middle);
-        append(world, 1, -1); /* a log cut in a gap has its end in no file before that */
+    if (!cut(world, choice)) {
+        world_close(world, false);
+        return;
     }
     fuzz_loop_wait(&world->loop, 10 * NS_PER_SECOND);
     (void)partition_log_maintain(world->log, env_wall_ms(&world->loop.env), partition_log_end_offset(world->log));
