@@ -47,6 +47,7 @@ struct env_hook {
 enum env_lane {
     ENV_LANE_SYNC,       /* fdatasync and other short durability work */
     ENV_LANE_READ,       /* reads that may miss the page cache */
+    ENV_LANE_COMPUTE,    /* compression: work for the processor that a client waits for */
     ENV_LANE_BACKGROUND, /* recovery, retention, snapshots, name look-ups */
     ENV_LANE_COUNT
 };

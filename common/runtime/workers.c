@@ -88,9 +88,13 @@ static void lane_start_thread(struct lane *lane)
 struct runtime_workers *runtime_workers_create(const unsigned threads[ENV_LANE_COUNT])
 {
     static const unsigned defaults[ENV_LANE_COUNT] = {
-        [ENV_LANE_SYNC] = 4, [ENV_LANE_READ] = 2, [ENV_LANE_BACKGROUND] = 2};
+        [ENV_LANE_SYNC] = 4, [ENV_LANE_READ] = 2, [ENV_LANE_COMPUTE] = 2, [ENV_LANE_BACKGROUND] = 2};
     static const char *const names[ENV_LANE_COUNT] = {
-        [ENV_LANE_SYNC] = "sync", [ENV_LANE_READ] = "read", [ENV_LANE_BACKGROUND] = "background"};
+        [ENV_LANE_SYNC] = "sync",
+        [ENV_LANE_READ] = "read",
+        [ENV_LANE_COMPUTE] = "compute",
+        [ENV_LANE_BACKGROUND] = "background",
+    };
     struct runtime_workers *workers = memory_alloc_zero(1, sizeof(*workers));
 
     for (int i = 0; i < ENV_LANE_COUNT; i++) {

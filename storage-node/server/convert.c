@@ -91,6 +91,24 @@ static enum batch_error batch_recompress(const struct topic_config *config, cons
     return BATCH_ERROR_NONE;
 }
 
+static bool batch_is_recompressed(const struct topic_config *config, const struct batch_header *header)
+{
+    return config->compression_type != TOPIC_COMPRESSION_PRODUCER &&
+           (unsigned)config->compression_type != header->compression;
+}
+
+bool batch_needs_conversion(const struct topic_config *config, const struct batch_header *header)
+{
+    return batch_is_recompressed(config, header) || config->cleanup_compact;
+}
+
+void batch_stamp(const struct topic_config *config, int64_t now_ms, struct space batch)
+{
+    if (config->message_timestamp_append) {
+        batch_set_timestamp(batch, TIMESTAMP_LOG_APPEND_TIME, now_ms);
+    }
+}
+
 enum batch_error batch_convert(const struct topic_config *config, int64_t now_ms, const struct batch_header *header,
                                struct space batch, struct batch_copy *copy)
 {
@@ -98,8 +116,7 @@ enum batch_error batch_convert(const struct topic_config *config, int64_t now_ms
     enum batch_error error = BATCH_ERROR_NONE;
 
     *copy = (struct batch_copy){NULL, 0};
-    if (config->compression_type != TOPIC_COMPRESSION_PRODUCER &&
-        (unsigned)config->compression_type != header->compression) {
+    if (batch_is_recompressed(config, header)) {
         error = batch_recompress(config, &limits, header, bytes_of(batch.data, batch.size), copy);
     } else if (limits.key_required) {
         struct buffer scratch;
@@ -114,9 +131,7 @@ enum batch_error batch_convert(const struct topic_config *config, int64_t now_ms
     if (copy->data != NULL) {
         batch = (struct space){copy->data, copy->size};
     }
-    if (config->message_timestamp_append) {
-        batch_set_timestamp(batch, TIMESTAMP_LOG_APPEND_TIME, now_ms);
-    }
+    batch_stamp(config, now_ms, batch);
     return BATCH_ERROR_NONE;
 }
 

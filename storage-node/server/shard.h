@@ -10,6 +10,7 @@
 #include "common/rpc/api_versions.h"
 #include "common/rpc/server.h"
 #include "storage-node/replica/replica_set.h"
+#include "storage-node/server/conversion.h"
 #include "storage-node/server/fetch_session.h"
 
 struct service;
@@ -24,6 +25,7 @@ struct shard {
     struct replica_set replicas;
     struct rpc_server *server;
     struct fetch_session_cache sessions;
+    struct conversions conversions;
     struct producer_id_block {
         int64_t next; /* first unused id */
         int64_t end;

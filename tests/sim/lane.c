@@ -98,7 +98,7 @@ void lane_submit(struct env *env, enum env_lane lane, struct env_job *job)
 void lanes_init(struct sim_process *process)
 {
     static const unsigned threads[ENV_LANE_COUNT] = {
-        [ENV_LANE_SYNC] = 4, [ENV_LANE_READ] = 2, [ENV_LANE_BACKGROUND] = 2};
+        [ENV_LANE_SYNC] = 4, [ENV_LANE_READ] = 2, [ENV_LANE_COMPUTE] = 2, [ENV_LANE_BACKGROUND] = 2};
 
     for (int i = 0; i < ENV_LANE_COUNT; i++) {
         list_init(&process->lanes[i].waiting);

@@ -7,7 +7,7 @@
  *
  * Partitions of one request go side by side: all are appended in the same turn, none waits for another. */
 #include "common/base/assert.h"
-#include "common/base/buffer.h"
+#include "common/base/memory.h"
 #include "common/batch/compression.h"
 #include "common/batch/record_batch.h"
 #include "common/wire/error.h"
@@ -27,7 +27,7 @@ struct produce_item {
     struct uuid topic_id;
     struct space batch;
     struct produce_response_responses_partition_responses *answer;
-    struct batch_copy copy; /* the batch as we store it, if not as the producer sent it */
+    struct conversion *conversion; /* NULL: the producer's bytes are stored */
     bool waiting;
 };
 
@@ -96,7 +96,10 @@ static void produce_part_release(struct produce_part *part)
     }
     env_timer_stop(part->shard->env, &part->timer);
     for (struct produce_item *item = part->items; item != NULL; item = item->next) {
-        batch_copy_free(&item->copy);
+        if (item->conversion != NULL) {
+            batch_copy_free(&item->conversion->copy);
+            memory_free(item->conversion);
+        }
     }
     if (part->shard == part->produce->home) {
         produce_part_home(&part->message);
@@ -150,56 +153,35 @@ static int16_t produce_verdict_error(enum append_verdict verdict)
     return ERROR_UNKNOWN_SERVER_ERROR;
 }
 
-/* The batch as the topic wants it stored; error text if it may not be. */
-static int16_t produce_judge(struct produce_item *item, const struct partition *partition, const char **text)
+/* Why the batch may not be stored, as its header tells, or 0. */
+static int16_t produce_judge(struct produce_item *item, const struct topic_config *config, int64_t now_ms,
+                             struct batch_header *header, const char **text)
 {
-    const struct topic_config *config = &partition->topic->config;
-    const int64_t now_ms = env_wall_ms(item->part->shard->env);
-    const struct bytes batch = bytes_of(item->batch.data, item->batch.size);
-    struct batch_limits limits = topic_batch_limits(config, now_ms);
-    struct batch_header header;
-    enum batch_error error = batch_validate(batch, &limits, &header);
+    const struct batch_limits limits = topic_batch_limits(config, now_ms);
+    const enum batch_error error = batch_validate(bytes_of(item->batch.data, item->batch.size), &limits, header);
 
-    if (error == BATCH_ERROR_NONE && header.compression == COMPRESSION_ZSTD &&
-        item->part->produce->request->version < 7) {
-        *text = "zstd needs produce version 7 or newer";
-        return ERROR_UNSUPPORTED_COMPRESSION_TYPE;
-    }
-    if (error == BATCH_ERROR_NONE && header.transactional) {
-        *text = "transactions are not available on this node";
-        return ERROR_INVALID_TXN_STATE;
-    }
-    if (error == BATCH_ERROR_NONE) {
-        error = batch_convert(config, now_ms, &header, item->batch, &item->copy);
-    }
     if (error != BATCH_ERROR_NONE) {
         *text = batch_error_text(error);
         return batch_error_code(error);
     }
-    if (item->copy.data != NULL) {
-        item->batch = (struct space){item->copy.data, item->copy.size};
+    if (header->compression == COMPRESSION_ZSTD && item->part->produce->request->version < 7) {
+        *text = "zstd needs produce version 7 or newer";
+        return ERROR_UNSUPPORTED_COMPRESSION_TYPE;
     }
-    item->answer->log_append_time_ms = config->message_timestamp_append ? now_ms : -1;
+    if (header->transactional) {
+        *text = "transactions are not available on this node";
+        return ERROR_INVALID_TXN_STATE;
+    }
     return ERROR_NONE;
 }
 
-static void produce_item_start(struct produce_item *item)
+static void produce_item_append(struct produce_item *item, struct partition *partition)
 {
     struct produce_part *part = item->part;
     struct produce_response_responses_partition_responses *answer = item->answer;
-    struct partition *partition;
     struct append_result result;
     enum append_verdict verdict;
-    const char *text = NULL;
 
-    answer->error_code = shard_partition(part->shard, item->topic_id, answer->index, &partition);
-    if (answer->error_code == ERROR_NONE) {
-        answer->error_code = produce_judge(item, partition, &text);
-    }
-    if (answer->error_code != ERROR_NONE) {
-        answer->error_message = string_of(text);
-        return;
-    }
     list_init(&item->wait.link);
     item->wait.committed = part->produce->acks == -1;
     item->wait.done = produce_item_done;
@@ -212,6 +194,76 @@ static void produce_item_start(struct produce_item *item)
         item->waiting = true;
         part->pending++;
     }
+}
+
+static void produce_item_converted(struct conversion *conversion)
+{
+    struct produce_item *item = conversion->owner;
+    struct produce_response_responses_partition_responses *answer = item->answer;
+    struct partition *partition;
+
+    /* The partition may have gone meanwhile. */
+    answer->error_code = shard_partition(item->part->shard, item->topic_id, answer->index, &partition);
+    if (answer->error_code == ERROR_NONE && conversion->error != BATCH_ERROR_NONE) {
+        answer->error_code = batch_error_code(conversion->error);
+        answer->error_message = string_of(batch_error_text(conversion->error));
+    }
+    if (answer->error_code == ERROR_NONE) {
+        if (conversion->copy.data != NULL) {
+            item->batch = (struct space){conversion->copy.data, conversion->copy.size};
+        }
+        produce_item_append(item, partition);
+    }
+    produce_part_release(item->part);
+}
+
+static void produce_item_convert(struct produce_item *item, const struct topic_config *config, int64_t now_ms,
+                                 const struct batch_header *header)
+{
+    /* Not of the request's arena: that is the home loop's. */
+    struct conversion *conversion = memory_alloc(sizeof(*conversion));
+
+    *conversion = (struct conversion){
+        .topic_id = item->topic_id,
+        .partition = item->answer->index,
+        .config = *config,
+        .now_ms = now_ms,
+        .header = *header,
+        .batch = item->batch,
+        .owner = item,
+        .done = produce_item_converted,
+    };
+    item->conversion = conversion;
+    item->part->pending++;
+    conversion_start(&item->part->shard->conversions, conversion);
+}
+
+static void produce_item_start(struct produce_item *item)
+{
+    struct shard *shard = item->part->shard;
+    struct produce_response_responses_partition_responses *answer = item->answer;
+    const int64_t now_ms = env_wall_ms(shard->env);
+    const struct topic_config *config;
+    struct batch_header header;
+    struct partition *partition;
+    const char *text = NULL;
+
+    answer->error_code = shard_partition(shard, item->topic_id, answer->index, &partition);
+    if (answer->error_code == ERROR_NONE) {
+        answer->error_code = produce_judge(item, &partition->topic->config, now_ms, &header, &text);
+    }
+    if (answer->error_code != ERROR_NONE) {
+        answer->error_message = string_of(text);
+        return;
+    }
+    config = &partition->topic->config;
+    answer->log_append_time_ms = config->message_timestamp_append ? now_ms : -1;
+    if (conversion_needed(&shard->conversions, config, &header, item->topic_id, answer->index)) {
+        produce_item_convert(item, config, now_ms, &header);
+        return;
+    }
+    batch_stamp(config, now_ms, item->batch);
+    produce_item_append(item, partition);
 }
 
 static void produce_part_start(struct env_message *message)

@@ -339,8 +339,13 @@ static bool fake_work(struct fake_loop *loop)
     }
     list_init(&batch);
     list_move_all(&batch, &loop->jobs);
-    while ((link = list_take_first(&batch)) != NULL) {
-        struct env_job *job = LIST_ENTRY(link, struct env_job, link);
+    while (!list_empty(&batch)) {
+        struct env_job *job;
+
+        link = loop->world->newest_first ? batch.previous : batch.next;
+        list_remove(link);
+        job = LIST_ENTRY(link, struct env_job, link);
+
         const bool owned = job->done != NULL;
 
         job->work(job);

@@ -57,6 +57,7 @@ struct world {
     void *context;
     bool refuse_adopt;
     bool hold_jobs; /* workers are busy with something else */
+    bool newest_first; /* of the jobs that wait together the newest is done first */
 };
 
 void world_init(struct world *world);

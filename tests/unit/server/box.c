@@ -102,6 +102,7 @@ static void box_init_shard(struct box *box, uint32_t index)
                             .node_id = BOX_NODE,
                             .image = image_ref(box->maker.image)};
     list_init(&shard->producer_ids.waiting);
+    conversions_init(&shard->conversions, env);
     replica_set_init(&shard->replicas, &replicas);
     shard->server = rpc_server_create(env, &server);
     fetch_session_cache_init(&shard->sessions, 10, index + 1);
@@ -179,6 +180,7 @@ void box_deinit(struct box *box)
         replica_set_shutdown(&shard->replicas);
         rpc_server_destroy(shard->server);
         fetch_session_cache_deinit(&shard->sessions);
+        conversions_deinit(&shard->conversions);
         replica_set_deinit(&shard->replicas);
         image_unref(shard->image);
     }

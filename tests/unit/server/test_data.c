@@ -749,6 +749,111 @@ static void a_batch_too_large_to_look_into_is_found_by_its_header(void **state)
     assert_int_equal(ask_offset(fixture, 7, partition, -3).offset, 0);
 }
 
+/* --- batches that a worker takes apart --- */
+
+/* Records in the batches, which must all be of this codec. */
+static int32_t count_records(struct bytes rest, enum compression compression)
+{
+    struct batch_header header;
+    struct bytes batch;
+    int32_t count = 0;
+
+    while (batch_next(&rest, &batch) == STATUS_OK) {
+        assert_int_equal(batch_header_read(batch, &header), STATUS_OK);
+        assert_true(batch_crc_matches(batch));
+        assert_int_equal(header.compression, compression);
+        count += header.record_count;
+    }
+    return count;
+}
+
+/* Three batches of one idempotent producer, pipelined on two connections, the last of them of the topic's codec. */
+static void send_three(struct fixture *fixture, int32_t partition)
+{
+    for (int32_t i = 0; i < 3; i++) {
+        begin_produce(fixture, -1);
+        add_produce(fixture, partition,
+                    &(struct batch_recipe){.records = 2,
+                                           .timestamp = 5,
+                                           .value_size = 300,
+                                           .producer_id = 9,
+                                           .sequence = i * 2,
+                                           .compression = i == 2 ? COMPRESSION_ZSTD : COMPRESSION_LZ4});
+        box_send(&fixture->box, fixture->stream, API_PRODUCE, 9, &fixture->produce);
+    }
+}
+
+static void batches_that_are_converted_keep_their_order(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->box.world.newest_first = true;
+    for (uint32_t loop = 0; loop < 2; loop++) {
+        const int32_t partition = partition_on(fixture, loop);
+        struct partition *owner = box_partition(&fixture->box, 1, partition);
+
+        owner->topic->config.compression_type = TOPIC_COMPRESSION_ZSTD;
+        fixture->box.world.hold_jobs = true;
+        send_three(fixture, partition);
+        world_run(&fixture->box.world);
+        assert_int_equal(partition_log_end_offset(owner->log), 0);
+        fixture->box.world.hold_jobs = false;
+        world_run(&fixture->box.world);
+        for (int32_t i = 0; i < 3; i++) {
+            assert_true(box_take(fixture->stream, API_PRODUCE, 9, &fixture->arena, &fixture->produced));
+            assert_int_equal(produced(fixture, 0)->error_code, ERROR_NONE);
+            assert_int_equal(produced(fixture, 0)->base_offset, i * 2);
+        }
+        begin_fetch(fixture, 0);
+        add_fetch(fixture, partition, 0);
+        ask_fetch(fixture, 12);
+        assert_int_equal(fetched(fixture, 0)->error_code, ERROR_NONE);
+        assert_int_equal(count_records(bytes_of(fetched(fixture, 0)->records.data, fetched(fixture, 0)->records.size),
+                                       COMPRESSION_ZSTD), 6);
+    }
+}
+
+static void a_batch_whose_partition_goes_while_it_is_converted_is_not_stored(void **state)
+{
+    struct fixture *fixture = *state;
+    const int32_t partition = partition_on(fixture, 1);
+
+    box_partition(&fixture->box, 1, partition)->topic->config.compression_type = TOPIC_COMPRESSION_GZIP;
+    fixture->box.world.hold_jobs = true;
+    begin_produce(fixture, -1);
+    add_produce(fixture, partition, &(struct batch_recipe){.timestamp = 1});
+    box_send(&fixture->box, fixture->stream, API_PRODUCE, 9, &fixture->produce);
+    world_run(&fixture->box.world);
+    replica_set_stop(&fixture->box.shards[1].replicas);
+    fixture->box.world.hold_jobs = false;
+    world_run(&fixture->box.world);
+    assert_true(box_take(fixture->stream, API_PRODUCE, 9, &fixture->arena, &fixture->produced));
+    assert_int_equal(produced(fixture, 0)->error_code, ERROR_NOT_LEADER_OR_FOLLOWER);
+}
+
+static void a_batch_that_cannot_be_converted_holds_up_nobody(void **state)
+{
+    struct fixture *fixture = *state;
+    const int32_t partition = partition_on(fixture, 0);
+    struct topic_config *config = &box_partition(&fixture->box, 1, partition)->topic->config;
+
+    config->cleanup_compact = true;
+    fixture->box.world.hold_jobs = true;
+    for (int32_t i = 0; i < 2; i++) {
+        begin_produce(fixture, 1);
+        add_produce(fixture, partition, &(struct batch_recipe){.timestamp = 1, .no_key = i == 0});
+        box_send(&fixture->box, fixture->stream, API_PRODUCE, 9, &fixture->produce);
+    }
+    fixture->box.world.hold_jobs = false;
+    world_run(&fixture->box.world);
+    assert_true(box_take(fixture->stream, API_PRODUCE, 9, &fixture->arena, &fixture->produced));
+    assert_int_equal(produced(fixture, 0)->error_code, ERROR_INVALID_RECORD);
+    assert_true(produced(fixture, 0)->error_message.size > 0);
+    assert_true(box_take(fixture->stream, API_PRODUCE, 9, &fixture->arena, &fixture->produced));
+    assert_int_equal(produced(fixture, 0)->error_code, ERROR_NONE);
+    assert_int_equal(produced(fixture, 0)->base_offset, 0);
+}
+
 /* --- stopping --- */
 
 static void a_loop_that_stops_leaves_its_logs_alone(void **state)
@@ -819,6 +924,9 @@ int main(void)
         TEST(offsets_are_told_in_every_version),
         TEST(a_batch_too_large_to_look_into_is_found_by_its_header),
         TEST(a_loop_that_stops_leaves_its_logs_alone),
+        TEST(batches_that_are_converted_keep_their_order),
+        TEST(a_batch_whose_partition_goes_while_it_is_converted_is_not_stored),
+        TEST(a_batch_that_cannot_be_converted_holds_up_nobody),
         TEST(a_node_stops_with_requests_of_all_kinds_in_flight),
     };
 
