@@ -12,6 +12,7 @@
 struct checkpoint_lines {
     struct checkpoint_draft recovery;
     struct checkpoint_draft start;
+    bool unsettled; /* a partition is not open yet, or could not be opened */
 };
 
 /* One for each loop and directory: loops fill their own. */
@@ -22,6 +23,7 @@ struct checkpoint {
     size_t directory_count;
     struct checkpoint_lines *lines; /* [loop][directory] */
     bool *skip;                     /* [directory] */
+    bool *asked;                    /* [directory]: loops have heard of all partitions that lie there */
     enum status status;
 };
 
@@ -60,6 +62,7 @@ static void shard_collect_checkpoint(struct shard *shard, struct round *round)
         struct checkpoint_lines *lines = checkpoint_lines_of(checkpoint, shard->index, partition->directory);
         struct checkpoint_entry entry = {.topic = string_of(partition->topic->name), .partition = partition->index};
 
+        lines->unsettled = lines->unsettled || partition->state != PARTITION_ONLINE;
         if (partition->log == NULL) {
             checkpoint_add(lines, &entry, partition->recovery_point, partition->log_start_offset);
         } else if (partition->state == PARTITION_ONLINE && partition_log_made(partition->log)) {
@@ -114,6 +117,21 @@ static void checkpoint_work(struct env_job *job)
     }
 }
 
+/* Once all partitions of a directory have been looked after, a killed process leaves little to do. */
+static void checkpoint_say_alive(const struct checkpoint *checkpoint, size_t directory)
+{
+    struct directories *directories = checkpoint->node->service.directories;
+
+    for (uint32_t loop = 0; loop < checkpoint->node->service.shard_count; loop++) {
+        if (checkpoint->lines[loop * checkpoint->directory_count + directory].unsettled) {
+            return;
+        }
+    }
+    if (checkpoint->asked[directory]) {
+        directories_say_alive(directories, directory);
+    }
+}
+
 static void checkpoint_finished(struct env_job *job)
 {
     struct checkpoint *checkpoint = CONTAINER_OF(job, struct checkpoint, job);
@@ -124,12 +142,16 @@ static void checkpoint_finished(struct env_job *job)
         /* Not fatal: an old checkpoint only makes recovery read more. */
         trace_warn("checkpoint_failed", T_STATUS("why", checkpoint->status));
     }
+    for (size_t i = 0; i < checkpoint->directory_count; i++) {
+        checkpoint_say_alive(checkpoint, i);
+    }
     for (size_t i = 0; i < node->service.shard_count * checkpoint->directory_count; i++) {
         checkpoint_draft_deinit(&checkpoint->lines[i].recovery);
         checkpoint_draft_deinit(&checkpoint->lines[i].start);
     }
     memory_free(checkpoint->lines);
     memory_free(checkpoint->skip);
+    memory_free(checkpoint->asked);
     memory_free(checkpoint);
     node->checkpointing = false;
     if (done != NULL) {
@@ -167,8 +189,10 @@ void node_checkpoint_start(struct node *node, void (*done)(struct node *node))
     }
     directories_unasked(node->service.directories, checkpoint_add_unasked, checkpoint);
     checkpoint->skip = memory_alloc_zero(checkpoint->directory_count, sizeof(*checkpoint->skip));
+    checkpoint->asked = memory_alloc_zero(checkpoint->directory_count, sizeof(*checkpoint->asked));
     for (size_t i = 0; i < checkpoint->directory_count; i++) {
         checkpoint->skip[i] = directories_failed(node->service.directories, i);
+        checkpoint->asked[i] = directories_may_be_clean(node->service.directories, i);
     }
     round_start(&node->service, shard_collect_checkpoint, checkpoint_collected, checkpoint);
 }

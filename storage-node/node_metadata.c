@@ -35,6 +35,7 @@ static void shard_open(struct shard *shard, const struct replica_action *action)
         .recovery_point = action->place->recovery_point,
         .log_start_offset = action->place->log_start_offset,
         .clean = action->place->clean,
+        .kept = action->place->kept,
         .fresh = !action->place->exists,
     };
 

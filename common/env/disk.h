@@ -6,6 +6,8 @@
  * after disk_sync_directory on its directory. A failed file_sync is final (the system may have dropped the pages): the
  * caller takes the directory offline, nobody retries.
  *
+ * A process that dies takes nothing with it of what it wrote: only a power cut does. disk_life tells the two apart.
+ *
  * Paths are zero-terminated; directories end without a slash. */
 #ifndef ENV_DISK_H
 #define ENV_DISK_H
@@ -15,6 +17,8 @@
 #include "common/base/status.h"
 
 #define DISK_PATH_MAX 4096
+/* Text of disk_life with its zero byte. */
+#define DISK_LIFE_MAX 96
 
 struct disk;
 struct file;
@@ -46,6 +50,8 @@ struct disk_ops {
     enum status (*file_size)(struct disk *disk, const char *path, uint64_t *size);
     enum status (*space)(struct disk *disk, const char *path, struct disk_space *space);
     enum status (*lock)(struct disk *disk, const char *path, struct file **file);
+    enum status (*sync_below)(struct disk *disk, const char *path);
+    enum status (*life)(struct disk *disk, const char *path, char text[DISK_LIFE_MAX]);
 };
 
 struct file_ops {
@@ -126,6 +132,20 @@ MUST_USE static inline enum status disk_space(struct disk *disk, const char *pat
 MUST_USE static inline enum status disk_lock(struct disk *disk, const char *path, struct file **file)
 {
     return disk->ops->lock(disk, path, file);
+}
+
+/* Makes everything durable that was written below the directory `path`, and all names in it: one call for thousands of
+ * files. It may sync more of the same file system, and take its time. A failure is as final as that of file_sync. */
+MUST_USE static inline enum status disk_sync_below(struct disk *disk, const char *path)
+{
+    return disk->ops->sync_below(disk, path);
+}
+
+/* Names the time between two losses of what was written but not synced: while the text is the same, every byte and every
+ * name that any process wrote below `path` is still there. Printable, without blanks. */
+MUST_USE static inline enum status disk_life(struct disk *disk, const char *path, char text[DISK_LIFE_MAX])
+{
+    return disk->ops->life(disk, path, text);
 }
 
 struct file *file_ref(struct file *file);

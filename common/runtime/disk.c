@@ -15,6 +15,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#define BOOT_ID_PATH "/proc/sys/kernel/random/boot_id"
+#define BOOT_ID_MAX 64
+
 struct disk_file {
     struct file base;
     int descriptor;
@@ -319,6 +322,56 @@ static enum status disk_lock_path(struct disk *disk, const char *path, struct fi
     return status;
 }
 
+static enum status disk_sync_below_path(struct disk *disk, const char *path)
+{
+    enum status status = STATUS_OK;
+    const int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    (void)disk;
+    if (descriptor < 0) {
+        return disk_last_error();
+    }
+    while (status == STATUS_OK && syncfs(descriptor) != 0) {
+        if (errno != EINTR) {
+            status = disk_last_error();
+        }
+    }
+    (void)close(descriptor);
+    return status;
+}
+
+/* The kernel that has the page cache, by its boot id, and the device: a disk that went to another machine and came
+ * back met another kernel there, whose boot id was written down meanwhile if a node used it. */
+static enum status disk_life_path(struct disk *disk, const char *path, char text[DISK_LIFE_MAX])
+{
+    char boot[BOOT_ID_MAX + 1];
+    size_t size = 0;
+    struct file *file;
+    struct stat facts;
+    enum status status = disk_open_path(disk, BOOT_ID_PATH, FILE_READ, &file);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = disk_file_read(file, 0, boot, BOOT_ID_MAX, &size);
+    file_unref(file);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    while (size > 0 && boot[size - 1] <= ' ') {
+        size--;
+    }
+    boot[size] = '\0';
+    if (stat(path, &facts) != 0) {
+        return disk_last_error();
+    }
+    if (size == 0) {
+        return STATUS_UNSUPPORTED;
+    }
+    snprintf(text, DISK_LIFE_MAX, "%s/%llx", boot, (unsigned long long)facts.st_dev);
+    return STATUS_OK;
+}
+
 const struct disk_ops runtime_disk_ops = {
     .open = disk_open_path,
     .rename = disk_rename_path,
@@ -330,4 +383,6 @@ const struct disk_ops runtime_disk_ops = {
     .file_size = disk_file_size_path,
     .space = disk_space_path,
     .lock = disk_lock_path,
+    .sync_below = disk_sync_below_path,
+    .life = disk_life_path,
 };

@@ -3,6 +3,7 @@
  *     DIR/.lock                             held while the node runs
  *     DIR/meta.properties                   version=1, cluster.id, node.id, directory.id
  *     DIR/.kafka_cleanshutdown              {"version":0,"brokerEpoch":N}; between a clean stop and the next start
+ *     DIR/.millrace_life                    what a killed process has written is there
  *     DIR/recovery-point-offset-checkpoint  below these offsets partitions are synced
  *     DIR/log-start-offset-checkpoint       below these offsets records were deleted
  *     DIR/TOPIC-N/                          a partition
@@ -40,6 +41,8 @@ struct directory {
     struct file *lock;
     int64_t clean_epoch; /* -1: not a clean stop */
     bool clean;
+    bool kept;  /* nothing that was written has been lost since */
+    bool alive; /* the next start may say the same of what this process writes */
     bool failed;
     size_t partitions;
 };
@@ -241,6 +244,7 @@ static enum status directory_open(struct directories *directories, uint16_t inde
                  scan.twice != NULL ? scan.twice : "");
         return status != STATUS_OK ? status : STATUS_INVALID;
     }
+    directory->kept = log_directory_life_goes_on(directories->disk, directory->path);
     directory_read_checkpoints(directories, directory);
     return STATUS_OK;
 }
@@ -371,18 +375,29 @@ int64_t directories_clean_epoch(const struct directories *directories)
     return epoch;
 }
 
+void directories_say_alive(struct directories *directories, size_t index)
+{
+    struct directory *directory = &directories->items[index];
+
+    ASSERT(index < directories->count);
+    if (!directory->alive && !directory->failed) {
+        /* Else the next start reads more than it had to. */
+        directory->alive = log_directory_life_write(directories->disk, directory->path) == STATUS_OK;
+    }
+}
+
 enum status directories_begin(struct directories *directories)
 {
     for (size_t i = 0; i < directories->count; i++) {
-        enum status status = log_directory_clean_remove(directories->disk, directories->items[i].path);
-
-        if (status == STATUS_OK) {
-            /* A partition's directory that was made just before a crash may have no durable name yet. */
-            status = disk_sync_directory(directories->disk, directories->items[i].path);
-        }
+        struct directory *directory = &directories->items[i];
+        enum status status = log_directory_clean_remove(directories->disk, directory->path);
 
         if (status != STATUS_OK) {
             return status;
+        }
+        directory->alive = directory->kept;
+        if (directory->clean || directory->partitions == 0) {
+            directories_say_alive(directories, i);
         }
     }
     return STATUS_OK;
@@ -462,6 +477,7 @@ bool directories_place(struct directories *directories, struct arena *arena, str
     out->recovery_point = place->recovery_point;
     out->log_start_offset = place->log_start_offset;
     out->clean = directories->items[place->directory].clean;
+    out->kept = directories->items[place->directory].kept;
     return true;
 }
 
@@ -489,6 +505,9 @@ bool directories_fail(struct directories *directories, size_t index)
         return false;
     }
     directories->items[index].failed = true;
+    /* Who knows what the disk has dropped. */
+    directories->items[index].alive = false;
+    log_directory_life_forget(directories->disk, directories->items[index].path);
     return true;
 }
 

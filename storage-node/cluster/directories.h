@@ -21,6 +21,7 @@ struct directory_place {
     int64_t recovery_point;
     int64_t log_start_offset;
     bool clean; /* its directory was shut down cleanly */
+    bool kept;  /* ... or at least all that was written there is still there */
     bool exists;
 };
 
@@ -53,6 +54,9 @@ int64_t directories_clean_epoch(const struct directories *directories);
 /* Removes the marks of the clean stop: from now on a crash is a crash. */
 MUST_USE enum status directories_begin(struct directories *directories);
 
+/* Every partition of the directory is in order: a process that is killed from now on leaves nothing that needs more than
+ * a look at its end, as long as the disk's cache lives. Does nothing where that was said before. */
+void directories_say_alive(struct directories *directories, size_t index);
 /* True unless partitions lie there that were not shut cleanly the last time and were not asked for, so not recovered,
  * since. */
 bool directories_may_be_clean(const struct directories *directories, size_t index);

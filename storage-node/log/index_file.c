@@ -5,8 +5,6 @@
 #include "common/base/memory.h"
 #include "common/env/disk.h"
 
-/* Entries that wait in memory at most: 4 KiB of an offset index, which stands for 2 MiB of log. */
-#define WAITING_MAX 512
 /* Look-ups halve the file until this many are left, which one read brings in. */
 #define BLOCK_ENTRIES 128
 
@@ -97,7 +95,7 @@ enum status index_file_append(struct log_files *files, struct index_file *index,
             return status;
         }
     }
-    if (index->waiting_count == WAITING_MAX) {
+    if (index->waiting_count == INDEX_WAITING_MAX) {
         enum status status = index_file_write(files, index);
 
         if (status != STATUS_OK) {
@@ -105,7 +103,7 @@ enum status index_file_append(struct log_files *files, struct index_file *index,
         }
     }
     if (index->waiting == NULL) {
-        index->waiting = memory_alloc((size_t)WAITING_MAX * index->entry_size);
+        index->waiting = memory_alloc((size_t)INDEX_WAITING_MAX * index->entry_size);
     }
     memcpy(index->waiting + (size_t)index->waiting_count * index->entry_size, entry, index->entry_size);
     index->waiting_count++;

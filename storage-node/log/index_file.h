@@ -11,6 +11,8 @@
 #include "storage-node/log/segment_name.h"
 
 #define INDEX_ENTRY_SIZE_MAX 12
+/* Entries that wait in memory at most: 4 KiB of an offset index, which stands for 2 MiB of log. */
+#define INDEX_WAITING_MAX 512
 /* `stored` before anybody looked. */
 #define INDEX_COUNT_UNKNOWN UINT32_MAX
 

@@ -12,6 +12,7 @@
 #define META_NAME "meta.properties"
 #define LOCK_NAME ".lock"
 #define CLEAN_NAME ".kafka_cleanshutdown"
+#define LIFE_NAME ".millrace_life"
 #define SMALL_FILE_MAX 65536
 #define RETIRED_ENDING "-delete"
 
@@ -240,6 +241,54 @@ enum status log_directory_clean_remove(struct disk *disk, const char *directory)
         status = disk_sync_directory(disk, directory);
     }
     return status;
+}
+
+bool log_directory_life_goes_on(struct disk *disk, const char *directory)
+{
+    char life[DISK_LIFE_MAX];
+    struct buffer text;
+    bool same;
+
+    if (disk_life(disk, directory, life) != STATUS_OK) {
+        return false;
+    }
+    buffer_init(&text);
+    same = small_file_read(disk, directory, LIFE_NAME, &text) == STATUS_OK &&
+           string_is(text_trim((struct string){(const char *)text.data, text.size}), life);
+    buffer_deinit(&text);
+    return same;
+}
+
+enum status log_directory_life_write(struct disk *disk, const char *directory)
+{
+    char path[DISK_PATH_MAX];
+    char life[DISK_LIFE_MAX];
+    struct bytes part;
+    struct file *file;
+    enum status status = disk_life(disk, directory, life);
+
+    if (status == STATUS_OK) {
+        status = path_join(directory, LIFE_NAME, path);
+    }
+    if (status == STATUS_OK) {
+        status = disk_open(disk, path, FILE_WRITE | FILE_CREATE | FILE_TRUNCATE, &file);
+    }
+    if (status != STATUS_OK) {
+        return status == STATUS_UNSUPPORTED ? STATUS_OK : status;
+    }
+    part = bytes_of(life, strlen(life));
+    status = file_write(file, 0, &part, 1);
+    file_unref(file);
+    return status;
+}
+
+void log_directory_life_forget(struct disk *disk, const char *directory)
+{
+    char path[DISK_PATH_MAX];
+
+    if (path_join(directory, LIFE_NAME, path) == STATUS_OK) {
+        (void)!disk_remove(disk, path);
+    }
 }
 
 static bool topic_is_legal(struct string topic)

@@ -3,6 +3,7 @@
  *     .lock                     held while a process uses the directory
  *     meta.properties           cluster, node and directory id
  *     .kafka_cleanshutdown      there only between a clean stop and the next start
+ *     .millrace_life            the life of the disk's cache in which every partition here was opened, or made
  *     *-checkpoint              checkpoint.h
  *     TOPIC-N/                  partitions
  *     TOPIC-N.<id>-delete/      given up, to be removed
@@ -44,6 +45,15 @@ MUST_USE enum status log_directory_clean_write(struct disk *disk, const char *di
 /* The first thing a start does once it has read the mark, before anything is written (KAFKA-15375). Durable on
  * return. */
 MUST_USE enum status log_directory_clean_remove(struct disk *disk, const char *directory);
+
+/* True if all that any process wrote here since the last start that looked after every partition is still there: then a
+ * killed process has left no more than a torn end. False whenever that is not known. */
+bool log_directory_life_goes_on(struct disk *disk, const char *directory);
+/* Says that from now on it is so. Needs no sync: a power cut ends the life that it names. */
+MUST_USE enum status log_directory_life_write(struct disk *disk, const char *directory);
+
+/* Takes that back, as far as the disk lets us. */
+void log_directory_life_forget(struct disk *disk, const char *directory);
 
 enum log_directory_item {
     LOG_DIRECTORY_PARTITION, /* topic and partition are set */

@@ -43,13 +43,17 @@ struct partition_log_options {
     int64_t recovery_point;   /* from recovery-point-offset-checkpoint: below it everything is synced. 0 if unknown */
     int64_t log_start_offset; /* from log-start-offset-checkpoint, 0 if none */
     bool clean;               /* the directory was shut down cleanly: nothing to scan */
+    bool kept;                /* else: what was written is there, durable or not; only the writing process has died */
+    bool taken;               /* a directory that does not say whose it is belongs to somebody else: EXISTS */
     bool fresh;               /* nothing of this name is on the disk: the call makes and reads nothing */
     int64_t now_ms;           /* wall clock */
 };
 
 /* Opens or creates, recovering what a crash left: segments at or behind the recovery point are scanned batch by batch,
  * a bad batch and everything behind it is cut, missing or wrong indexes are rebuilt, producer windows are restored from
- * the newest usable .snapshot and the batches behind it. STATUS_EXISTS (the directory is of another topic id),
+ * the newest usable .snapshot and the batches behind it. If what was written is `kept`, it is as after a clean stop, but
+ * for the end that the last write may have left torn; what was not durable before is not made so, except for logs of
+ * class fsync. STATUS_EXISTS (the directory is of another topic id),
  * STATUS_IO, STATUS_NO_SPACE... */
 MUST_USE enum status partition_log_open(struct disk *disk, const struct partition_log_options *options,
                                         struct partition_log **log);

@@ -20,29 +20,14 @@
 #include "common/env/disk.h"
 #include "storage-node/log/partition_metadata.h"
 #include "storage-node/log/producer_snapshot.h"
+#include "storage-node/log/recovery.h"
 
 #include <stdlib.h>
 
 #define RECOVERY_BUFFER_SIZE (256U << 10)
 #define RECOVERY_OPEN_MAX 8
-
-/* Offsets from file names. */
-struct offset_list {
-    int64_t *offsets;
-    size_t count;
-    size_t capacity;
-};
-
-struct recovery {
-    struct partition_log *log;
-    const struct partition_log_options *options;
-    struct offset_list segments;
-    struct offset_list others; /* base offsets of index files */
-    struct space buffer;
-    size_t first_walked; /* segments from here on were walked after a crash */
-    bool repaired;       /* something has to be synced */
-    bool epochs_lost;
-};
+/* Enough for the headers of a few small batches: what walks headers only must not read what lies between them. */
+#define HEADER_BUFFER_SIZE 4096
 
 static void offset_list_add(struct offset_list *list, int64_t offset)
 {
@@ -97,48 +82,60 @@ static void recovery_name(void *context, const char *name, enum disk_kind kind)
     if (kind != DISK_FILE) {
         return;
     }
-    if (segment_name_parse(name, &offset, &part)) {
-        if (part == SEGMENT_LOG) {
-            offset_list_add(&recovery->segments, offset);
-        } else if (part != SEGMENT_SNAPSHOT) {
-            offset_list_add(&recovery->others, offset);
+    if (!segment_name_parse(name, &offset, &part)) {
+        if (name_ends(name, ".deleted") || name_ends(name, ".tmp") || name_ends(name, ".cleaned")) {
+            buffer_append(&recovery->leftovers, name, strlen(name) + 1);
         }
-    }
-}
-
-struct leftovers {
-    struct buffer names; /* each with its zero byte */
-};
-
-static void leftovers_name(void *context, const char *name, enum disk_kind kind)
-{
-    struct leftovers *leftovers = context;
-
-    if (kind == DISK_FILE && (name_ends(name, ".deleted") || name_ends(name, ".tmp") || name_ends(name, ".cleaned"))) {
-        buffer_append(&leftovers->names, name, strlen(name) + 1);
+    } else if (part == SEGMENT_LOG) {
+        offset_list_add(&recovery->segments, offset);
+    } else if (part == SEGMENT_SNAPSHOT) {
+        offset_list_add(&recovery->snapshots, offset);
+    } else {
+        offset_list_add(&recovery->others, offset);
     }
 }
 
 /* Removes what a crash left of deletions and replacements. */
-static enum status log_remove_leftovers(struct partition_log *log)
+static enum status recovery_remove_leftovers(struct recovery *recovery)
 {
-    struct leftovers leftovers;
-    enum status status;
+    const struct log_files *files = &recovery->log->files;
+    enum status status = STATUS_OK;
 
-    buffer_init(&leftovers.names);
-    status = disk_list(log->files.disk, log->files.directory, leftovers_name, &leftovers);
-    for (size_t at = 0; status == STATUS_OK && at < leftovers.names.size;) {
-        const char *name = (const char *)leftovers.names.data + at;
+    for (size_t at = 0; status == STATUS_OK && at < recovery->leftovers.size;) {
+        const char *name = (const char *)recovery->leftovers.data + at;
         char path[DISK_PATH_MAX];
 
         at += strlen(name) + 1;
         if (strlen(name) < SEGMENT_NAME_ROOM) {
-            log_file_path(&log->files, name, path);
-            status = disk_remove(log->files.disk, path);
+            log_file_path(files, name, path);
+            status = disk_remove(files->disk, path);
         }
     }
-    buffer_deinit(&leftovers.names);
+    buffer_deinit(&recovery->leftovers);
     return status;
+}
+
+/* The same for what this recovery has cut off. */
+static enum status recovery_remove_dropped(struct recovery *recovery)
+{
+    struct partition_log *log = recovery->log;
+
+    for (size_t i = 0; i < log->deleted_count; i++) {
+        for (int part = SEGMENT_LOG; part <= SEGMENT_TXN_INDEX; part++) {
+            char path[DISK_PATH_MAX];
+            enum status status;
+
+            segment_path(&log->files, log->deleted[i].base_offset, (enum segment_part)part, SEGMENT_DELETED, path);
+            status = disk_remove(log->files.disk, path);
+            if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
+                return status;
+            }
+        }
+    }
+    memory_free(log->deleted);
+    log->deleted = NULL;
+    log->deleted_count = 0;
+    return STATUS_OK;
 }
 
 /* Index files without their segment. */
@@ -191,7 +188,7 @@ static enum status recovery_find_segments(struct recovery *recovery)
 }
 
 /* Epochs as the batches tell them replace what the file says of the same place. */
-static void log_note_epoch(struct partition_log *log, const struct batch_header *header)
+void log_note_epoch(struct partition_log *log, const struct batch_header *header)
 {
     const int32_t epoch = header->partition_leader_epoch;
 
@@ -199,6 +196,14 @@ static void log_note_epoch(struct partition_log *log, const struct batch_header 
         epoch_cache_start(&log->epochs, epoch, header->base_offset)) {
         log->epochs_dirty = true;
     }
+}
+
+struct space recovery_buffer(struct recovery *recovery)
+{
+    if (recovery->buffer.data == NULL) {
+        recovery->buffer = (struct space){memory_alloc(RECOVERY_BUFFER_SIZE), RECOVERY_BUFFER_SIZE};
+    }
+    return recovery->buffer;
 }
 
 /* Walks a segment from its start and makes its indexes anew. Checksums are computed of batches that end behind
@@ -220,7 +225,7 @@ static enum status recovery_walk(struct recovery *recovery, struct segment *segm
         return status;
     }
     file = file_ref(file);
-    batch_cursor_init(&cursor, file, recovery->buffer, 0, size);
+    batch_cursor_init(&cursor, file, recovery_buffer(recovery), 0, size);
     while ((status = batch_cursor_next(&cursor, &header)) == STATUS_OK) {
         const struct batch_place place = {.base_offset = header.base_offset,
                                           .last_offset = batch_last_offset(&header),
@@ -294,7 +299,7 @@ static enum status recovery_drop_behind(struct recovery *recovery, size_t first)
 }
 
 /* Loads what lies below the recovery point, or everything after a clean stop. */
-static enum status recovery_load(struct recovery *recovery, size_t i)
+enum status recovery_load(struct recovery *recovery, size_t i)
 {
     struct partition_log *log = recovery->log;
     struct segment *segment = log->segments[i];
@@ -321,6 +326,13 @@ static enum status recovery_segments(struct recovery *recovery)
     size_t i = 0;
 
     recovery->first_walked = log->segment_count;
+    if (recovery->options->kept && !recovery->options->clean) {
+        enum status status = recovery_resume(recovery);
+
+        if (status != STATUS_CORRUPT) {
+            return status;
+        }
+    }
     for (; i < log->segment_count; i++) {
         const bool active = i + 1 == log->segment_count;
         enum status status;
@@ -379,6 +391,23 @@ static enum status recovery_load_epochs(struct recovery *recovery)
     return status;
 }
 
+/* A log without a file. */
+static void log_begin(struct partition_log *log, int64_t start, int64_t now_ms)
+{
+    struct segment *segment = segment_create(start, now_ms);
+
+    segment->offsets.file.stored = 0;
+    segment->times.file.stored = 0;
+    log_segments_push(log, segment);
+    log->made = false;
+    log->log_start = start;
+    log->log_end = start;
+    log->written_end = start;
+    log->durable_end = start;
+    log->settled_end = start;
+    log->sync_wanted = start;
+}
+
 /* The log's start and end from segments and the checkpointed start. */
 static enum status recovery_set_bounds(struct recovery *recovery)
 {
@@ -390,12 +419,13 @@ static enum status recovery_set_bounds(struct recovery *recovery)
         /* All there is was deleted before; what the start promises begins behind it. */
         status = recovery_drop_behind(recovery, 0);
     }
-    if (status == STATUS_OK && log->segment_count == 0) {
-        status = log_add_segment(log, start, recovery->options->now_ms);
-        recovery->repaired = true;
-    }
     if (status != STATUS_OK) {
         return status;
+    }
+    if (log->segment_count == 0) {
+        /* Made with the first write. */
+        log_begin(log, start, recovery->options->now_ms);
+        return STATUS_OK;
     }
     log->log_start = log->segments[0]->base_offset > start ? log->segments[0]->base_offset : start;
     log->log_end = log_active(log)->end_offset;
@@ -403,6 +433,9 @@ static enum status recovery_set_bounds(struct recovery *recovery)
     log->durable_end = log->log_end;
     log->settled_end = log_active(log)->base_offset;
     log->sync_wanted = log->log_end;
+    if (recovery->resumed) {
+        recovery_resume_bounds(recovery);
+    }
     return STATUS_OK;
 }
 
@@ -427,7 +460,7 @@ static enum status recovery_rebuild_epochs(struct recovery *recovery)
         if (status != STATUS_OK) {
             return status;
         }
-        batch_cursor_init(&cursor, file, recovery->buffer, 0, segment->size);
+        batch_cursor_init(&cursor, file, recovery_buffer(recovery), 0, segment->size);
         while ((status = batch_cursor_next(&cursor, &header)) == STATUS_OK) {
             log_note_epoch(log, &header);
         }
@@ -447,7 +480,9 @@ static enum status recovery_fit_epochs(struct recovery *recovery)
                       epoch_cache_of(&log->epochs, log->log_start) == EPOCH_NONE;
     enum status status = STATUS_OK;
 
-    if (recovery->epochs_lost || late) {
+    if (recovery->resumed) {
+        status = recovery_resume_epochs(recovery);
+    } else if (recovery->epochs_lost || late) {
         status = recovery_rebuild_epochs(recovery);
     }
     if (epoch_cache_truncate(&log->epochs, log->log_end + 1)) {
@@ -571,18 +606,19 @@ static enum status log_thin_snapshots(struct partition_log *log, const struct of
     return STATUS_OK;
 }
 
-enum status log_load_producers(struct partition_log *log, int64_t now_ms, int64_t snapshot_max)
+/* As log_load_producers, of the snapshots in the list. */
+static enum status log_load_producers_from(struct partition_log *log, int64_t now_ms, int64_t snapshot_max,
+                                           struct offset_list *snapshots)
 {
-    struct offset_list snapshots = {0};
+    uint8_t headers[HEADER_BUFFER_SIZE];
     int64_t from = log->log_start;
-    struct space buffer;
-    enum status status = disk_list(log->files.disk, log->files.directory, snapshots_name, &snapshots);
+    enum status status = STATUS_OK;
 
     producer_state_clear(&log->producers);
     log->snapshot_offset = OFFSET_NONE;
-    offset_list_sort(&snapshots);
-    for (size_t i = snapshots.count; i > 0 && status == STATUS_OK && log->snapshot_offset == OFFSET_NONE; i--) {
-        const int64_t offset = snapshots.offsets[i - 1];
+    offset_list_sort(snapshots);
+    for (size_t i = snapshots->count; i > 0 && status == STATUS_OK && log->snapshot_offset == OFFSET_NONE; i--) {
+        const int64_t offset = snapshots->offsets[i - 1];
 
         if (offset > snapshot_max || offset > log->log_end) {
             continue;
@@ -599,17 +635,26 @@ enum status log_load_producers(struct partition_log *log, int64_t now_ms, int64_
         }
     }
     if (status == STATUS_OK) {
-        status = log_thin_snapshots(log, &snapshots);
+        status = log_thin_snapshots(log, snapshots);
     }
-    offset_list_free(&snapshots);
     if (status != STATUS_OK || from >= log->log_end) {
         return status;
     }
     log_transactions_cut(log, from);
-    buffer = (struct space){memory_alloc(RECOVERY_BUFFER_SIZE), RECOVERY_BUFFER_SIZE};
-    status = log_scan_producers(log, from, now_ms, buffer);
-    memory_free(buffer.data);
+    status = log_scan_producers(log, from, now_ms, (struct space){headers, sizeof(headers)});
     producer_state_commit(&log->producers);
+    return status;
+}
+
+enum status log_load_producers(struct partition_log *log, int64_t now_ms, int64_t snapshot_max)
+{
+    struct offset_list snapshots = {0};
+    enum status status = disk_list(log->files.disk, log->files.directory, snapshots_name, &snapshots);
+
+    if (status == STATUS_OK) {
+        status = log_load_producers_from(log, now_ms, snapshot_max, &snapshots);
+    }
+    offset_list_free(&snapshots);
     return status;
 }
 
@@ -623,7 +668,7 @@ static enum status recovery_producers(struct recovery *recovery)
     if (recovery->first_walked < log->segment_count) {
         snapshot_max = log->segments[recovery->first_walked]->base_offset;
     }
-    status = log_load_producers(log, recovery->options->now_ms, snapshot_max);
+    status = log_load_producers_from(log, recovery->options->now_ms, snapshot_max, &recovery->snapshots);
     for (size_t i = recovery->first_walked; i < log->segment_count && status == STATUS_OK; i++) {
         const struct segment *segment = log->segments[i];
 
@@ -651,11 +696,14 @@ static enum status recovery_check_metadata(struct recovery *recovery)
     if (status != STATUS_NOT_FOUND && status != STATUS_CORRUPT) {
         return status;
     }
-    if (uuid_is_zero(log->topic_id)) {
+    if (recovery->options->taken) {
+        return STATUS_EXISTS;
+    }
+    log->identity_dirty = true;
+    if (uuid_is_zero(log->topic_id) || !log->made) {
         return STATUS_OK;
     }
     recovery->repaired = true;
-    log->identity_dirty = true;
     return partition_metadata_write(log->files.disk, path, log->topic_id);
 }
 
@@ -672,17 +720,43 @@ static enum status recovery_guess_age(struct recovery *recovery)
     return status;
 }
 
+/* What was repaired is durable before the log is handed out, and so is all of a log that promises it. */
+static enum status recovery_settle(struct recovery *recovery)
+{
+    struct partition_log *log = recovery->log;
+    enum status status = STATUS_OK;
+
+    if (recovery->resumed) {
+        return recovery_resume_sync(recovery);
+    }
+    status = log_write_epochs(log);
+    if (status == STATUS_OK && recovery->repaired) {
+        status = disk_sync_directory(log->files.disk, log->files.directory);
+    }
+    if (status == STATUS_OK && log->made && log->identity_dirty) {
+        status = log_sync_identity(&log->files);
+        log->identity_dirty = status != STATUS_OK;
+    }
+    log->directory_dirty = log->directory_dirty && status != STATUS_OK;
+    return status;
+}
+
 /* The steps of an open, in order. */
 static enum status recovery_run(struct recovery *recovery)
 {
     struct partition_log *log = recovery->log;
-    enum status status = recovery_check_metadata(recovery);
+    enum status status = disk_list(log->files.disk, log->files.directory, recovery_name, recovery);
 
-    if (status == STATUS_OK) {
-        status = log_remove_leftovers(log);
+    if (status == STATUS_NOT_FOUND) {
+        log->directory_made = false;
+        status = STATUS_OK;
+    }
+    log->made = recovery->segments.count > 0;
+    if (status == STATUS_OK && log->directory_made) {
+        status = recovery_check_metadata(recovery);
     }
     if (status == STATUS_OK) {
-        status = disk_list(log->files.disk, log->files.directory, recovery_name, recovery);
+        status = recovery_remove_leftovers(recovery);
     }
     offset_list_sort(&recovery->segments);
     if (status == STATUS_OK) {
@@ -707,22 +781,12 @@ static enum status recovery_run(struct recovery *recovery)
         status = recovery_producers(recovery);
     }
     if (status == STATUS_OK) {
-        status = log_write_epochs(log);
-    }
-    if (status == STATUS_OK) {
         status = recovery_guess_age(recovery);
     }
-    if (status == STATUS_OK && recovery->repaired) {
-        status = log_remove_leftovers(log);
+    if (status == STATUS_OK) {
+        status = recovery_remove_dropped(recovery);
     }
-    if (status == STATUS_OK && recovery->repaired) {
-        status = disk_sync_directory(log->files.disk, log->files.directory);
-    }
-    if (status == STATUS_OK && log->identity_dirty) {
-        status = log_sync_identity(&log->files);
-        log->identity_dirty = status != STATUS_OK;
-    }
-    return status;
+    return status == STATUS_OK ? recovery_settle(recovery) : status;
 }
 
 static struct partition_log *log_create(struct disk *disk, const struct partition_log_options *options)
@@ -746,22 +810,6 @@ static struct partition_log *log_create(struct disk *disk, const struct partitio
     return log;
 }
 
-/* A log without a file. */
-static void log_begin(struct partition_log *log, const struct partition_log_options *options)
-{
-    struct segment *segment = segment_create(options->log_start_offset, options->now_ms);
-
-    segment->offsets.file.stored = 0;
-    segment->times.file.stored = 0;
-    log_segments_push(log, segment);
-    log->log_start = options->log_start_offset;
-    log->log_end = log->log_start;
-    log->written_end = log->log_start;
-    log->durable_end = log->log_start;
-    log->settled_end = log->log_start;
-    log->sync_wanted = log->log_start;
-}
-
 enum status partition_log_open(struct disk *disk, const struct partition_log_options *options,
                                struct partition_log **result)
 {
@@ -776,32 +824,26 @@ enum status partition_log_open(struct disk *disk, const struct partition_log_opt
     }
     if (options->fresh) {
         *result = log_create(disk, options);
-        log_begin(*result, options);
+        log_begin(*result, options->log_start_offset, options->now_ms);
         return STATUS_OK;
-    }
-    status = disk_make_directories(disk, options->directory);
-    if (status != STATUS_OK) {
-        return status;
     }
     log = log_create(disk, options);
     /* Of its own: this runs in a job, and a loop's cache belongs to the loop. */
     log->files.cache = file_cache_create(disk, RECOVERY_OPEN_MAX);
     recovery.log = log;
-    recovery.buffer = (struct space){memory_alloc(RECOVERY_BUFFER_SIZE), RECOVERY_BUFFER_SIZE};
+    buffer_init(&recovery.leftovers);
     status = recovery_run(&recovery);
     memory_free(recovery.buffer.data);
     offset_list_free(&recovery.segments);
     offset_list_free(&recovery.others);
+    offset_list_free(&recovery.snapshots);
+    buffer_deinit(&recovery.leftovers);
     file_cache_destroy(log->files.cache);
     log->files.cache = NULL;
     if (status != STATUS_OK) {
         log_free(log);
         return status;
     }
-    log->directory_dirty = false;
-    memory_free(log->deleted); /* removed already */
-    log->deleted = NULL;
-    log->deleted_count = 0;
     *result = log;
     return STATUS_OK;
 }

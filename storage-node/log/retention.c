@@ -7,7 +7,6 @@
 #include "common/base/memory.h"
 #include "common/env/disk.h"
 
-#define DELETED ".deleted"
 /* Looking for idle producers walks all of them. */
 #define EXPIRY_PAUSE_MS 60000
 /* Without an append for so long a log counts as resting. */
@@ -28,7 +27,7 @@ static enum status segment_rename_parts(const struct log_files *files, int64_t b
         enum status status;
 
         segment_path(files, base_offset, (enum segment_part)part, "", from);
-        segment_path(files, base_offset, (enum segment_part)part, DELETED, to);
+        segment_path(files, base_offset, (enum segment_part)part, SEGMENT_DELETED, to);
         status = disk_rename(files->disk, from, to);
         if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
             return status;
@@ -86,7 +85,7 @@ static void removal_work(struct env_job *env_job)
     for (int part = SEGMENT_LOG; part <= SEGMENT_TXN_INDEX; part++) {
         char path[DISK_PATH_MAX];
 
-        segment_path(&job->files, job->base_offset, (enum segment_part)part, DELETED, path);
+        segment_path(&job->files, job->base_offset, (enum segment_part)part, SEGMENT_DELETED, path);
         if (disk_remove(job->files.disk, path) != STATUS_OK) {
             continue; /* not there, or the next start removes it */
         }
@@ -244,8 +243,8 @@ static void log_rest(struct partition_log *log, int64_t now_ms)
     if (now_ms - log->append_ms < REST_AFTER_MS || log->queued_count > 0 || log->tail == NULL) {
         return;
     }
-    if (index_file_write(&log->files, &segment->offsets.file) != STATUS_OK ||
-        index_file_write(&log->files, &segment->times.file) != STATUS_OK) {
+    if (index_file_write(&log->files, &segment->times.file) != STATUS_OK ||
+        index_file_write(&log->files, &segment->offsets.file) != STATUS_OK) {
         return; /* entries keep waiting in memory */
     }
     file_cache_drop(log->files.cache, &segment->offsets.file.slot);

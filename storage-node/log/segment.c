@@ -44,6 +44,14 @@ enum status segment_open(struct log_files *files, struct segment *segment, unsig
     return file_cache_use(files->cache, &segment->slot, path, FILE_WRITE | flags, file);
 }
 
+/* Times first: what the offset index has in its file, the time index has too (recovery_kept.c). */
+static enum status segment_write_indexes(struct log_files *files, struct segment *segment)
+{
+    enum status status = index_file_write(files, &segment->times.file);
+
+    return status == STATUS_OK ? index_file_write(files, &segment->offsets.file) : status;
+}
+
 enum status segment_note(struct log_files *files, struct segment *segment, const struct batch_place *place,
                          uint32_t index_interval)
 {
@@ -60,7 +68,12 @@ enum status segment_note(struct log_files *files, struct segment *segment, const
         segment->max_timestamp_offset = place->last_offset;
     }
     if (segment->unindexed > index_interval) {
-        status = offset_index_append(files, &segment->offsets, place->last_offset, place->position);
+        if (segment->offsets.file.waiting_count == INDEX_WAITING_MAX) {
+            status = segment_write_indexes(files, segment);
+        }
+        if (status == STATUS_OK) {
+            status = offset_index_append(files, &segment->offsets, place->last_offset, place->position);
+        }
         if (status == STATUS_OK && segment->max_timestamp > TIMESTAMP_NONE) {
             status = time_index_append(files, &segment->times, segment->max_timestamp, segment->max_timestamp_offset);
         }
@@ -79,13 +92,7 @@ enum status segment_seal(struct log_files *files, struct segment *segment)
     if (segment->max_timestamp > TIMESTAMP_NONE) {
         status = time_index_append(files, &segment->times, segment->max_timestamp, segment->max_timestamp_offset);
     }
-    if (status == STATUS_OK) {
-        status = index_file_write(files, &segment->times.file);
-    }
-    if (status == STATUS_OK) {
-        status = index_file_write(files, &segment->offsets.file);
-    }
-    return status;
+    return status == STATUS_OK ? segment_write_indexes(files, segment) : status;
 }
 
 enum status segment_sync(struct log_files *files, struct segment *segment)
@@ -97,7 +104,7 @@ enum status segment_sync(struct log_files *files, struct segment *segment)
         status = file_sync(file);
     }
     for (int i = 0; i < 2 && status == STATUS_OK; i++) {
-        struct index_file *index = i == 0 ? &segment->offsets.file : &segment->times.file;
+        struct index_file *index = i == 0 ? &segment->times.file : &segment->offsets.file;
 
         status = index_file_write(files, index);
         if (status == STATUS_OK) {

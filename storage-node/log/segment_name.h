@@ -20,6 +20,9 @@ enum segment_part {
 /* Longest name that is put behind a partition's directory, with slash and zero byte. */
 #define SEGMENT_NAME_ROOM 64
 
+/* Behind the name of a file that is to be removed. */
+#define SEGMENT_DELETED ".deleted"
+
 /* Where a partition's files are and who opens them; embedded in the log, borrowed by its parts. */
 struct log_files {
     struct disk *disk;

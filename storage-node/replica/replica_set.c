@@ -383,6 +383,8 @@ static struct partition_log_options replica_log_options(struct replica_set *set,
         .recovery_point = options->recovery_point,
         .log_start_offset = options->log_start_offset,
         .clean = options->clean,
+        .kept = options->kept,
+        .taken = options->taken,
         .fresh = options->fresh,
         .now_ms = env_wall_ms(set->env),
     };
@@ -457,6 +459,7 @@ void replica_set_reopen(struct replica_set *set, struct partition *partition)
         .log = &partition->topic->log,
         .partition = partition->index,
         .path = path,
+        .taken = true,
     };
 
     ASSERT(!partition_log_made(partition->log));

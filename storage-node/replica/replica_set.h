@@ -58,6 +58,8 @@ struct replica_options {
     int64_t recovery_point;
     int64_t log_start_offset;
     bool clean;
+    bool kept;  /* not clean, but no more than the process has died */
+    bool taken; /* what lies there is another's, unless it says otherwise */
     bool fresh; /* nothing lies there: the partition is online at once, and takes nothing of the disk before its first
                    record */
 };

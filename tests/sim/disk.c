@@ -33,6 +33,7 @@ struct sim_disk {
     struct sim_disk_faults faults;
     uint64_t calls;
     uint64_t changes;
+    uint64_t power_cuts;
 };
 
 /* An open file. */
@@ -607,6 +608,51 @@ static enum status disk_lock_path(struct disk *base, const char *path, struct fi
     return STATUS_OK;
 }
 
+/* Bytes that this wrote. */
+static uint64_t disk_sync_tree(struct sim_disk *disk, struct sim_inode *inode)
+{
+    uint64_t bytes = 0;
+
+    if (inode->kind == DISK_FILE) {
+        return inode_sync(inode);
+    }
+    names_sync(&disk->pending, inode);
+    LIST_EACH(link, &inode->cached_names) {
+        bytes += disk_sync_tree(disk, LIST_ENTRY(link, struct sim_name, link)->inode);
+    }
+    return bytes;
+}
+
+static enum status disk_sync_below_path(struct disk *base, const char *path)
+{
+    struct sim_disk *disk = disk_from(base);
+    struct sim_world *world = disk->process->world;
+    const enum status status = disk_gate(disk, CALL_SYNC, sim_between(world, SYNC_LEAST_NS, SYNC_MOST_NS));
+    struct sim_inode *directory = disk_find(disk, path);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (directory == NULL || directory->kind != DISK_DIRECTORY) {
+        return STATUS_NOT_FOUND;
+    }
+    world->counters.disk_syncs++;
+    sim_charge(world, disk_sync_tree(disk, directory) * 1000 / PLATTER_BYTES_PER_US);
+    return STATUS_OK;
+}
+
+static enum status disk_life_path(struct disk *base, const char *path, char text[DISK_LIFE_MAX])
+{
+    struct sim_disk *disk = disk_from(base);
+    const enum status status = disk_gate(disk, CALL_LOOK, CALL_NS);
+
+    (void)path;
+    if (status == STATUS_OK) {
+        snprintf(text, DISK_LIFE_MAX, "life-%llu", (unsigned long long)disk->power_cuts);
+    }
+    return status;
+}
+
 static const struct disk_ops sim_disk_ops = {
     .open = disk_open_path,
     .rename = disk_rename_path,
@@ -618,6 +664,8 @@ static const struct disk_ops sim_disk_ops = {
     .file_size = disk_file_size_path,
     .space = disk_space_path,
     .lock = disk_lock_path,
+    .sync_below = disk_sync_below_path,
+    .life = disk_life_path,
 };
 
 struct sim_disk *disk_create(struct sim_process *process)
@@ -658,6 +706,7 @@ void disk_power_cut(struct sim_disk *disk)
 {
     struct prng *prng = &disk->process->world->prng;
 
+    disk->power_cuts++;
     LIST_EACH(link, &disk->inodes) {
         struct sim_inode *inode = LIST_ENTRY(link, struct sim_inode, all);
 

@@ -201,6 +201,20 @@ static enum status fault_space(struct disk *disk, const char *path, struct disk_
     return status == STATUS_OK ? disk_space(fault_of(disk)->inner, path, space) : status;
 }
 
+static enum status fault_sync_below(struct disk *disk, const char *path)
+{
+    const enum status status = fault_check(fault_of(disk));
+
+    return status == STATUS_OK ? disk_sync_below(fault_of(disk)->inner, path) : status;
+}
+
+static enum status fault_life(struct disk *disk, const char *path, char text[DISK_LIFE_MAX])
+{
+    const enum status status = fault_check(fault_of(disk));
+
+    return status == STATUS_OK ? disk_life(fault_of(disk)->inner, path, text) : status;
+}
+
 static const struct disk_ops fault_disk_ops = {
     .open = fault_open,
     .rename = fault_rename,
@@ -212,6 +226,8 @@ static const struct disk_ops fault_disk_ops = {
     .file_size = fault_file_size,
     .space = fault_space,
     .lock = fault_lock,
+    .sync_below = fault_sync_below,
+    .life = fault_life,
 };
 
 void fault_disk_init(struct fault_disk *disk, struct disk *inner)

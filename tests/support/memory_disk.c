@@ -366,6 +366,9 @@ static enum status memory_list(struct disk *base, const char *path,
     struct memory_disk *disk = CONTAINER_OF(base, struct memory_disk, disk);
     const size_t size = strlen(path);
 
+    if (names_find(&disk->now, path) == NULL) {
+        return STATUS_NOT_FOUND;
+    }
     for (size_t i = 0; i < disk->now.count; i++) {
         const char *full = disk->now.names[i].path;
 
@@ -415,6 +418,32 @@ static enum status memory_lock(struct disk *base, const char *path, struct file 
     return STATUS_OK;
 }
 
+static enum status memory_sync_below(struct disk *base, const char *path)
+{
+    struct memory_disk *disk = CONTAINER_OF(base, struct memory_disk, disk);
+    const size_t size = strlen(path);
+    /* Names of all directories are one to this disk. */
+    const enum status status = memory_sync_directory(base, path);
+
+    for (size_t i = 0; i < disk->now.count && status == STATUS_OK; i++) {
+        struct memory_name *name = &disk->now.names[i];
+
+        if (name->inode != NULL && strncmp(name->path, path, size) == 0 && name->path[size] == '/') {
+            inode_sync(name->inode);
+        }
+    }
+    return status;
+}
+
+static enum status memory_life(struct disk *base, const char *path, char text[DISK_LIFE_MAX])
+{
+    const struct memory_disk *disk = CONTAINER_OF(base, struct memory_disk, disk);
+
+    (void)path;
+    snprintf(text, DISK_LIFE_MAX, "life-%llu", (unsigned long long)disk->power_cuts);
+    return STATUS_OK;
+}
+
 static const struct disk_ops memory_disk_ops = {
     .open = memory_open,
     .rename = memory_rename,
@@ -426,6 +455,8 @@ static const struct disk_ops memory_disk_ops = {
     .file_size = memory_file_size,
     .space = memory_space,
     .lock = memory_lock,
+    .sync_below = memory_sync_below,
+    .life = memory_life,
 };
 
 void memory_disk_init(struct memory_disk *disk, uint64_t seed)
@@ -472,6 +503,17 @@ void memory_disk_crash(struct memory_disk *disk, enum memory_crash how)
 {
     size_t keep = 0;
 
+    disk->generation++;
+    disk->fail_at = 0;
+    if (how == MEMORY_CRASH_KILLS) {
+        for (size_t i = 0; i < disk->now.count; i++) {
+            if (disk->now.names[i].inode != NULL) {
+                disk->now.names[i].inode->locked = false;
+            }
+        }
+        return;
+    }
+    disk->power_cuts++;
     if (how == MEMORY_CRASH_KEEPS) {
         keep = disk->step_count;
     } else if (how == MEMORY_CRASH_TEARS) {
@@ -489,8 +531,6 @@ void memory_disk_crash(struct memory_disk *disk, enum memory_crash how)
             inode_crash(disk, disk->now.names[i].inode, how);
         }
     }
-    disk->generation++;
-    disk->fail_at = 0;
 }
 
 struct buffer *memory_disk_contents(struct memory_disk *disk, const char *path)

@@ -25,7 +25,8 @@ struct memory_names {
 /* What a crash does with writes that were not synced. */
 enum memory_crash {
     MEMORY_CRASH_LOSES, /* all of them are gone */
-    MEMORY_CRASH_KEEPS, /* all of them are there (only the process died) */
+    MEMORY_CRASH_KEEPS, /* all of them happen to be durable */
+    MEMORY_CRASH_KILLS, /* only the process died: all of them are there, and still not durable */
     MEMORY_CRASH_TEARS, /* of each file any sectors */
 };
 
@@ -40,6 +41,7 @@ struct memory_disk {
     uint64_t operations;        /* changing operations so far */
     uint64_t fail_at;           /* from this operation on everything fails with STATUS_IO; 0: never */
     uint64_t syncs;
+    uint64_t power_cuts;
 };
 
 void memory_disk_init(struct memory_disk *disk, uint64_t seed);

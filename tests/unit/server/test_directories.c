@@ -404,6 +404,59 @@ static void a_directory_with_partitions_never_opened_cannot_be_marked_clean(void
     assert_true(directories_may_be_clean(fixture->directories, 0));
 }
 
+static void a_killed_process_is_told_from_a_power_cut(void **state)
+{
+    struct fixture *fixture = *state;
+
+    must_open(fixture);
+    assert_int_equal(directories_begin(fixture->directories), STATUS_OK);
+    make_partition(fixture, "/a/t-0");
+    close_all(fixture);
+    memory_disk_crash(&fixture->disk, MEMORY_CRASH_KILLS);
+    must_open(fixture);
+    assert_int_equal(directories_begin(fixture->directories), STATUS_OK);
+    assert_true(place_of(fixture, "t", 0).kept);
+    assert_false(place_of(fixture, "t", 0).clean);
+    close_all(fixture);
+    memory_disk_crash(&fixture->disk, MEMORY_CRASH_KEEPS);
+    must_open(fixture);
+    assert_int_equal(directories_begin(fixture->directories), STATUS_OK);
+    assert_false(place_of(fixture, "t", 0).kept);
+    /* Killed before it has looked after every partition: the next start still has to. */
+    close_all(fixture);
+    memory_disk_crash(&fixture->disk, MEMORY_CRASH_KILLS);
+    must_open(fixture);
+    assert_false(place_of(fixture, "t", 0).kept);
+    assert_int_equal(directories_begin(fixture->directories), STATUS_OK);
+    directories_say_alive(fixture->directories, 0);
+    close_all(fixture);
+    memory_disk_crash(&fixture->disk, MEMORY_CRASH_KILLS);
+    must_open(fixture);
+    assert_true(place_of(fixture, "t", 0).kept);
+    /* A disk that has failed may have dropped anything. */
+    assert_true(directories_fail(fixture->directories, 0));
+    close_all(fixture);
+    must_open(fixture);
+    assert_false(place_of(fixture, "t", 0).kept);
+}
+
+static void after_a_clean_stop_a_directory_is_alive_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+
+    make_partition(fixture, "/a/t-0");
+    assert_int_equal(log_directory_clean_write(&fixture->disk.disk, "/a", 1), STATUS_OK);
+    memory_disk_crash(&fixture->disk, MEMORY_CRASH_KEEPS);
+    must_open(fixture);
+    assert_int_equal(directories_begin(fixture->directories), STATUS_OK);
+    assert_true(place_of(fixture, "t", 0).clean);
+    close_all(fixture);
+    memory_disk_crash(&fixture->disk, MEMORY_CRASH_KILLS);
+    must_open(fixture);
+    assert_false(place_of(fixture, "t", 0).clean);
+    assert_true(place_of(fixture, "t", 0).kept);
+}
+
 static void a_disk_that_fails_at_any_point_is_a_problem_with_words(void **state)
 {
     struct fixture *fixture = *state;
@@ -441,6 +494,8 @@ int main(void)
         TEST(checkpoints_are_read_and_kept_for_those_not_asked_for),
         TEST(damaged_checkpoints_count_as_none),
         TEST(the_clean_mark_counts_only_if_all_directories_have_it),
+        TEST(a_killed_process_is_told_from_a_power_cut),
+        TEST(after_a_clean_stop_a_directory_is_alive_at_once),
         TEST(a_directory_with_partitions_never_opened_cannot_be_marked_clean),
         TEST(a_disk_that_fails_at_any_point_is_a_problem_with_words),
     };

@@ -705,8 +705,11 @@ static void a_directory_of_another_topic_is_left_alone(void **state)
 static void a_name_that_stays_taken_ends_offline(void **state)
 {
     struct fixture *fixture = *state;
+    struct wait wait;
 
-    replica_set_close(&fixture->set, open_leader(fixture), false);
+    append(fixture, open_leader(fixture), &wait, 0, true, NULL);
+    world_run(&fixture->world);
+    replica_set_close(&fixture->set, partition_of(fixture, 1), false);
     world_run(&fixture->world);
     open_partition(fixture, 2, true, 0);
     world_sleep(&fixture->world, 700 * NS_PER_SECOND);

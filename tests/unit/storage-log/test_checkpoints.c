@@ -218,6 +218,7 @@ static void partitions_of_a_directory_are_listed(void **state)
     int count = 0;
 
     world_open(world, false);
+    world_fill(world, 1, 10);
     assert_int_equal(log_directory_list(&world->memory.disk, DATA, count_partitions, &count), STATUS_OK);
     assert_int_equal(count, 1);
 }

@@ -248,6 +248,7 @@ static void a_directory_of_another_topic_is_refused(void **state)
     struct buffer *metadata;
 
     world_open(world, false);
+    world_fill(world, 1, 10);
     world_stop(world);
     metadata = file_of(world, "partition.metadata");
     assert_non_null(metadata);
@@ -292,7 +293,12 @@ static void a_start_behind_the_end_begins_anew(void **state)
     world_open(world, false);
     assert_int_equal(partition_log_start_offset(world->log), 9);
     assert_int_equal(partition_log_end_offset(world->log), 9);
-    assert_int_equal(world_count_files(world, ".log"), 1);
+    assert_int_equal(world_count_files(world, ".log"), 0);
+    assert_int_equal(world_count_files(world, ".deleted"), 0);
+    world_forget_from(world, 0);
+    world_fill(world, 2, 10);
+    world_check_contents(world);
+    assert_int_equal(world_count_files(world, "09.log"), 1);
 }
 
 static void only_what_was_acknowledged_survives_a_power_cut_for_sure(void **state)
@@ -349,6 +355,64 @@ static void a_settled_segment_is_synced_with_its_indexes(void **state)
     }
 }
 
+static void after_a_kill_headers_are_read_and_nothing_is_synced(void **state)
+{
+    struct world *world = *state;
+    uint64_t syncs;
+    uint64_t reads;
+
+    world->config.durability = DURABILITY_MEMORY;
+    world->config.index_interval_bytes = 4096;
+    world->leader_epoch = 3;
+    world_open(world, false);
+    world_fill(world, 600, 20000);
+    world_crash(world, MEMORY_CRASH_KILLS);
+    syncs = world->memory.syncs + world->faults.syncs;
+    reads = world->faults.reads;
+    world->kept = true;
+    world_open(world, false);
+    /* One for each batch that no index entry in the file covers, one for each for producers, and the checked tail. */
+    assert_in_range(world->faults.reads - reads, 1, 1400);
+    assert_int_equal(world->memory.syncs + world->faults.syncs, syncs);
+    assert_int_equal(partition_log_end_offset(world->log), 600);
+    assert_int_equal(partition_log_durable_end(world->log), 0);
+    assert_int_equal(partition_log_epoch_of(world->log, 599), 3);
+    assert_int_equal(partition_log_cut_bytes(world->log), 0);
+    world_check_contents(world);
+    world_fill(world, 5, 100);
+    world_stop(world);
+    world_crash(world, MEMORY_CRASH_LOSES);
+    world_open(world, true);
+    assert_int_equal(partition_log_end_offset(world->log), 605);
+    world_check_contents(world);
+}
+
+/* The last write stops at every byte. */
+static void a_kill_tears_only_the_last_write(void **state)
+{
+    struct world *world = *state;
+    struct buffer whole;
+    size_t batch;
+
+    world->config.index_interval_bytes = 1;
+    world_open(world, false);
+    world_fill(world, 8, 60);
+    world_close(world);
+    batch = world->sent[7].bytes.size;
+    buffer_init(&whole);
+    buffer_set(&whole, file_of(world, FIRST_LOG), file_of(world, FIRST_LOG)->size);
+    for (size_t size = whole.size - batch; size <= whole.size; size++) {
+        buffer_set(file_of(world, FIRST_LOG), &whole, size);
+        world->kept = true;
+        world_open(world, false);
+        assert_int_equal(partition_log_end_offset(world->log), size < whole.size ? 7 : 8);
+        assert_int_equal(partition_log_cut_bytes(world->log), size < whole.size ? size - (whole.size - batch) : 0);
+        world_check_contents(world);
+        world_close(world);
+    }
+    buffer_deinit(&whole);
+}
+
 static void a_new_log_takes_nothing_of_the_disk_before_its_first_write(void **state)
 {
     struct world *world = *state;
@@ -367,7 +431,7 @@ static void a_new_log_takes_nothing_of_the_disk_before_its_first_write(void **st
     assert_false(partition_log_made(world->log));
     world_stop(world);
     assert_int_equal(world->faults.calls, calls);
-    assert_int_equal(world_count_files(world, ""), 0);
+    assert_int_equal(disk_make_directory(&world->memory.disk, WORLD_DIRECTORY), STATUS_OK);
 }
 
 static void the_first_sync_of_a_new_log_makes_its_directory_durable(void **state)
@@ -434,6 +498,8 @@ int test_recovery(void)
         LOG_TEST(only_what_was_acknowledged_survives_a_power_cut_for_sure),
         LOG_TEST(what_a_start_has_found_is_durable_when_it_is_done),
         LOG_TEST(a_settled_segment_is_synced_with_its_indexes),
+        LOG_TEST(after_a_kill_headers_are_read_and_nothing_is_synced),
+        LOG_TEST(a_kill_tears_only_the_last_write),
         LOG_TEST(a_new_log_takes_nothing_of_the_disk_before_its_first_write),
         LOG_TEST(the_first_sync_of_a_new_log_makes_its_directory_durable),
         LOG_TEST(a_new_log_whose_name_is_taken_waits_for_it),

@@ -111,11 +111,13 @@ enum status world_try_open(struct world *world, bool clean)
                                                   .recovery_point = world->recovery_point,
                                                   .log_start_offset = world->log_start,
                                                   .clean = clean,
+                                                  .kept = world->kept,
                                                   .fresh = world->fresh,
                                                   .now_ms = world->wall_ms};
     const enum status status = partition_log_open(&world->faults.disk, &options, &world->log);
 
     world->fresh = false;
+    world->kept = false;
     if (status != STATUS_OK) {
         world->log = NULL;
         return status;

@@ -47,6 +47,7 @@ struct world {
     int32_t leader_epoch;
     int64_t recovery_point; /* for the next open, as the owner's checkpoints would have them */
     int64_t log_start;
+    bool kept;  /* the next open is after a killed process: the cache is there */
     bool fresh; /* the next open is of a partition that nothing lies on the disk of */
 };
 

@@ -1,0 +1,316 @@
+/* Opening a log whose process was killed while the system went on: the page cache has every byte that was written, so
+ * nothing is missing, torn or old but the end of the last write, of which any prefix may be there.
+ *
+ *     .log    | batch | ... | batch | batch | ... | batch | bat
+ *                             ^ last entry of the offset index          what entries were still in memory is walked
+ *                                                     |<------->|       CRC of the last 256 KiB, as a belt
+ *
+ * The indexes are trusted up to their last entries: those of time are written before those of offsets, so no batch in
+ * front of the place where the walk begins has a larger timestamp than the time index tells. Leader epochs only
+ * ascend: where the first and the last batch of a segment agree, all in between do.
+ *
+ * What was not durable is not made so, and is not said to be: durable_end is the recovery point. Only for a log of class
+ * fsync is all of it synced, since its high watermark, which consumers have seen, must not be ahead of the disk. */
+#include "storage-node/log/recovery.h"
+
+#include "common/env/disk.h"
+#include "storage-node/log/text_fields.h"
+
+#define CHECKED_TAIL (256U << 10)
+#define HEADER_BUFFER_SIZE 4096
+
+/* A missing file is an empty one: entries wait in memory before it is made. */
+static enum status resume_index(struct log_files *files, struct index_file *index)
+{
+    uint32_t count;
+    enum status status = index_file_count(files, index, &count);
+
+    if (status == STATUS_NOT_FOUND) {
+        index->stored = 0;
+        status = STATUS_OK;
+    }
+    return status;
+}
+
+/* The header of the batch at `position`. */
+static enum status resume_header(struct log_files *files, struct segment *segment, uint32_t position, uint32_t size,
+                                 struct batch_header *header)
+{
+    uint8_t buffer[RECORD_BATCH_HEADER_SIZE];
+    struct batch_cursor cursor;
+    struct file *file;
+    enum status status = segment_open(files, segment, 0, &file);
+
+    if (status == STATUS_OK) {
+        batch_cursor_init(&cursor, file, (struct space){buffer, sizeof(buffer)}, position, size);
+        status = batch_cursor_next(&cursor, header);
+    }
+    return status == STATUS_END || status == STATUS_TRUNCATED ? STATUS_CORRUPT : status;
+}
+
+/* Puts the segment's end to the batch that the offset index names last: what lies behind is walked. */
+static enum status resume_place(struct log_files *files, struct segment *segment)
+{
+    const uint32_t size = segment->size;
+    struct offset_entry entry;
+    struct batch_header header;
+    struct time_entry time;
+    enum status status = resume_index(files, &segment->times.file);
+
+    if (status == STATUS_OK) {
+        status = resume_index(files, &segment->offsets.file);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    segment->size = 0;
+    segment->unindexed = 0;
+    segment->end_offset = segment->base_offset;
+    segment->max_timestamp = TIMESTAMP_NONE;
+    segment->max_timestamp_offset = segment->base_offset;
+    status = offset_index_find(files, &segment->offsets, INT64_MAX, INT32_MAX, &entry);
+    if (status == STATUS_NOT_FOUND) {
+        return STATUS_OK;
+    }
+    if (status == STATUS_OK && entry.position >= size) {
+        status = STATUS_CORRUPT;
+    }
+    if (status == STATUS_OK) {
+        status = resume_header(files, segment, entry.position, size, &header);
+    }
+    if (status != STATUS_OK || batch_last_offset(&header) != entry.last_offset ||
+        header.base_offset < segment->base_offset) {
+        return status != STATUS_OK ? status : STATUS_CORRUPT;
+    }
+    segment->size = entry.position;
+    segment->end_offset = header.base_offset;
+    status = time_index_last(files, &segment->times, &time);
+    if (status == STATUS_OK && (time.timestamp < 0 || time.offset < segment->base_offset)) {
+        return STATUS_CORRUPT;
+    }
+    if (status == STATUS_OK) {
+        segment->max_timestamp = time.timestamp;
+        segment->max_timestamp_offset = time.offset;
+    }
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+/* Takes note of the batches from the segment's end on, as the process did that wrote them. TRUNCATED: of the last one
+ * only a part is there. */
+static enum status resume_walk(struct recovery *recovery, struct segment *segment, uint32_t size)
+{
+    struct partition_log *log = recovery->log;
+    uint8_t buffer[HEADER_BUFFER_SIZE];
+    struct batch_cursor cursor;
+    struct batch_header header;
+    struct file *file;
+    enum status status = segment_open(&log->files, segment, 0, &file);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    file = file_ref(file);
+    batch_cursor_init(&cursor, file, (struct space){buffer, sizeof(buffer)}, segment->size, size);
+    while ((status = batch_cursor_next(&cursor, &header)) == STATUS_OK) {
+        const struct batch_place place = {.base_offset = header.base_offset,
+                                          .last_offset = batch_last_offset(&header),
+                                          .max_timestamp = header.max_timestamp,
+                                          .position = (uint32_t)cursor.position,
+                                          .size = (uint32_t)batch_size(&header)};
+
+        if (place.base_offset < segment->end_offset || place.last_offset - segment->base_offset > INT32_MAX) {
+            status = STATUS_CORRUPT;
+        } else if (cursor.next + CHECKED_TAIL > size) {
+            status = batch_cursor_check(&cursor, &header);
+        }
+        if (status == STATUS_OK) {
+            recovery->last_epoch = header.partition_leader_epoch;
+            status = segment_note(&log->files, segment, &place, log->config.index_interval_bytes);
+        }
+        if (status != STATUS_OK) {
+            break;
+        }
+    }
+    file_unref(file);
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+static enum status resume_cut(struct recovery *recovery, struct segment *segment, uint32_t size)
+{
+    struct partition_log *log = recovery->log;
+    struct file *file;
+    enum status status = segment_open(&log->files, segment, 0, &file);
+
+    if (status == STATUS_OK) {
+        status = file_truncate(file, segment->size);
+    }
+    if (status == STATUS_OK) {
+        log->cut_bytes += size - segment->size;
+        status = txn_index_truncate(&log->files, segment->base_offset, segment->end_offset);
+    }
+    return status;
+}
+
+static enum status resume_active(struct recovery *recovery, struct segment *segment)
+{
+    const uint32_t size = segment->size;
+    enum status status = resume_place(&recovery->log->files, segment);
+
+    if (status == STATUS_OK) {
+        status = resume_walk(recovery, segment, size);
+    }
+    if ((status == STATUS_OK || status == STATUS_TRUNCATED) && segment->size > 0 &&
+        segment->max_timestamp_offset >= segment->end_offset) {
+        status = STATUS_CORRUPT;
+    }
+    if (status == STATUS_TRUNCATED) {
+        return resume_cut(recovery, segment, size);
+    }
+    if (status == STATUS_CORRUPT) {
+        segment->size = size; /* for the other way */
+    }
+    return status;
+}
+
+enum status recovery_resume(struct recovery *recovery)
+{
+    struct partition_log *log = recovery->log;
+    enum status status = STATUS_OK;
+
+    for (size_t i = 0; i + 1 < log->segment_count && status == STATUS_OK; i++) {
+        status = recovery_load(recovery, i);
+    }
+    if (status == STATUS_OK && log->segment_count > 0) {
+        status = resume_active(recovery, log_active(log));
+    }
+    recovery->resumed = status == STATUS_OK;
+    return status;
+}
+
+void recovery_resume_bounds(struct recovery *recovery)
+{
+    struct partition_log *log = recovery->log;
+    int64_t point = recovery->options->recovery_point;
+
+    point = point > log->log_end ? log->log_end : point;
+    point = point < log->log_start ? log->log_start : point;
+    log->durable_end = point;
+    log->sync_wanted = point;
+    log->settled_end = log->segments[0]->base_offset;
+    for (size_t i = 0; i + 1 < log->segment_count && log->segments[i]->end_offset <= point; i++) {
+        log->settled_end = log->segments[i + 1]->base_offset;
+    }
+    if (point < log->log_end) {
+        log->dirty_since_ms = recovery->options->now_ms;
+    }
+    /* Also where all records are durable: a segment that was begun last may have no durable name. Whose the records are
+     * was synced before the first of them was. */
+    log->directory_dirty = true;
+    log->identity_dirty = point == log->log_start;
+    /* What a clean stop completes, the killed process has not. */
+    log->changed = true;
+}
+
+/* The epoch of a segment's last batch. */
+static enum status resume_last_epoch(struct recovery *recovery, struct segment *segment, int32_t *epoch)
+{
+    struct log_files *files = &recovery->log->files;
+    uint8_t buffer[HEADER_BUFFER_SIZE];
+    struct batch_cursor cursor;
+    struct batch_header header;
+    uint32_t position;
+    struct file *file;
+    enum status status = segment_seek(files, segment, INT64_MAX, segment->size, &position);
+
+    if (status == STATUS_OK) {
+        status = segment_open(files, segment, 0, &file);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    batch_cursor_init(&cursor, file, (struct space){buffer, sizeof(buffer)}, position, segment->size);
+    while ((status = batch_cursor_next(&cursor, &header)) == STATUS_OK) {
+        *epoch = header.partition_leader_epoch;
+    }
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+static enum status resume_walk_epochs(struct recovery *recovery, struct segment *segment)
+{
+    struct partition_log *log = recovery->log;
+    uint8_t buffer[HEADER_BUFFER_SIZE];
+    struct batch_cursor cursor;
+    struct batch_header header;
+    struct file *file;
+    enum status status = segment_open(&log->files, segment, 0, &file);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    batch_cursor_init(&cursor, file, (struct space){buffer, sizeof(buffer)}, 0, segment->size);
+    while ((status = batch_cursor_next(&cursor, &header)) == STATUS_OK) {
+        log_note_epoch(log, &header);
+    }
+    return status == STATUS_IO ? status : STATUS_OK;
+}
+
+enum status recovery_resume_epochs(struct recovery *recovery)
+{
+    struct partition_log *log = recovery->log;
+    enum status status = STATUS_OK;
+
+    for (size_t i = 0; i < log->segment_count && status == STATUS_OK; i++) {
+        struct segment *segment = log->segments[i];
+        struct batch_header first;
+        int32_t last = recovery->last_epoch;
+
+        if (segment->size == 0) {
+            continue;
+        }
+        status = resume_header(&log->files, segment, 0, segment->size, &first);
+        if (status == STATUS_OK && i + 1 < log->segment_count) {
+            status = resume_last_epoch(recovery, segment, &last);
+        }
+        if (status != STATUS_OK) {
+            break;
+        }
+        log_note_epoch(log, &first);
+        if (first.partition_leader_epoch != last ||
+            epoch_cache_of(&log->epochs, segment->end_offset - 1) != epoch_cache_of(&log->epochs, first.base_offset)) {
+            status = resume_walk_epochs(recovery, segment);
+        }
+    }
+    return status;
+}
+
+enum status recovery_resume_sync(struct recovery *recovery)
+{
+    struct partition_log *log = recovery->log;
+    enum status status = STATUS_OK;
+
+    if (!log->made || log->config.durability != DURABILITY_FSYNC || log->durable_end >= log->log_end) {
+        return STATUS_OK;
+    }
+    for (size_t i = 0; i < log->segment_count && status == STATUS_OK; i++) {
+        if (log->segments[i]->end_offset > log->durable_end) {
+            status = segment_sync(&log->files, log->segments[i]);
+        }
+    }
+    if (status == STATUS_OK) {
+        status = log_write_epochs(log);
+    }
+    if (status == STATUS_OK) {
+        status = disk_sync_directory(log->files.disk, log->files.directory);
+    }
+    if (status == STATUS_OK) {
+        status = log_sync_identity(&log->files);
+    }
+    if (status == STATUS_OK) {
+        log->durable_end = log->log_end;
+        log->sync_wanted = log->log_end;
+        log->dirty_since_ms = 0;
+        log->directory_dirty = false;
+        log->identity_dirty = false;
+    }
+    return status;
+}
