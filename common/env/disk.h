@@ -141,8 +141,8 @@ MUST_USE static inline enum status disk_sync_below(struct disk *disk, const char
     return disk->ops->sync_below(disk, path);
 }
 
-/* Names the time between two losses of what was written but not synced: while the text is the same, every byte and every
- * name that any process wrote below `path` is still there. Printable, without blanks. */
+/* Names the time between two losses of what was written but not synced: while the text is the same, every byte and
+ * every name that any process wrote below `path` is still there. Printable, without blanks. */
 MUST_USE static inline enum status disk_life(struct disk *disk, const char *path, char text[DISK_LIFE_MAX])
 {
     return disk->ops->life(disk, path, text);

@@ -54,8 +54,8 @@ int64_t directories_clean_epoch(const struct directories *directories);
 /* Removes the marks of the clean stop: from now on a crash is a crash. */
 MUST_USE enum status directories_begin(struct directories *directories);
 
-/* Every partition of the directory is in order: a process that is killed from now on leaves nothing that needs more than
- * a look at its end, as long as the disk's cache lives. Does nothing where that was said before. */
+/* Every partition of the directory is in order: a process that is killed from now on leaves nothing that needs more
+ * than a look at its end, as long as the disk's cache lives. Does nothing where that was said before. */
 void directories_say_alive(struct directories *directories, size_t index);
 /* True unless partitions lie there that were not shut cleanly the last time and were not asked for, so not recovered,
  * since. */

@@ -51,10 +51,9 @@ struct partition_log_options {
 
 /* Opens or creates, recovering what a crash left: segments at or behind the recovery point are scanned batch by batch,
  * a bad batch and everything behind it is cut, missing or wrong indexes are rebuilt, producer windows are restored from
- * the newest usable .snapshot and the batches behind it. If what was written is `kept`, it is as after a clean stop, but
- * for the end that the last write may have left torn; what was not durable before is not made so, except for logs of
- * class fsync. STATUS_EXISTS (the directory is of another topic id),
- * STATUS_IO, STATUS_NO_SPACE... */
+ * the newest usable .snapshot and the batches behind it. If what was written is `kept`, it is as after a clean stop,
+ * but for the end that the last write may have left torn; what was not durable before is not made so, except for logs
+ * of class fsync. STATUS_EXISTS (the directory is of another topic id), STATUS_IO, STATUS_NO_SPACE... */
 MUST_USE enum status partition_log_open(struct disk *disk, const struct partition_log_options *options,
                                         struct partition_log **log);
 /* Gives the log to a loop. Shares env and cache for the log's life. `failed` is called (once, later) when a write or

@@ -1,5 +1,5 @@
-/* What the two ways of opening a log share: recovery.c for what a clean stop or a power cut has left, recovery_kept.c for
- * what a killed process has left in a page cache that is still there. */
+/* What the two ways of opening a log share: recovery.c for what a clean stop or a power cut has left, recovery_kept.c
+ * for what a killed process has left in a page cache that is still there. */
 #ifndef LOG_RECOVERY_H
 #define LOG_RECOVERY_H
 

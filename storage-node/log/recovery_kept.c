@@ -6,11 +6,12 @@
  *                                                     |<------->|       CRC of the last 256 KiB, as a belt
  *
  * The indexes are trusted up to their last entries: those of time are written before those of offsets, so no batch in
- * front of the place where the walk begins has a larger timestamp than the time index tells. Leader epochs only
- * ascend: where the first and the last batch of a segment agree, all in between do.
+ * front of the place where the walk begins has a larger timestamp than the time index tells. Leader epochs only ascend:
+ * where the first and the last batch of a segment agree, all in between do.
  *
- * What was not durable is not made so, and is not said to be: durable_end is the recovery point. Only for a log of class
- * fsync is all of it synced, since its high watermark, which consumers have seen, must not be ahead of the disk. */
+ * What was not durable is not made so, and is not said to be: durable_end is the recovery point. Only for a log of
+ * class fsync is all of it synced, since its high watermark, which consumers have seen, must not be ahead of the
+ * disk. */
 #include "storage-node/log/recovery.h"
 
 #include "common/env/disk.h"
