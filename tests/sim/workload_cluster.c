@@ -6,6 +6,7 @@
 #include "tests/sim/nemesis.h"
 #include "tests/sim/operator.h"
 #include "tests/sim/producer.h"
+#include "tests/sim/wakeups.h"
 #include "tests/sim/watch.h"
 #include "tests/sim/workload.h"
 
@@ -26,6 +27,7 @@ struct scene {
     struct cluster *cluster;
     struct ledger ledger;
     struct watch *watch;
+    struct wakeups *wakeups;
     struct nemesis *nemesis;
     struct producer producers[PRODUCERS];
     struct consumer consumers[CONSUMERS];
@@ -100,6 +102,7 @@ static void scene_open(struct scene *scene, const struct sim_options *options)
     }
     ledger_init(&scene->ledger, scene->world);
     scene->watch = watch_create(scene->world, scene->cluster, &scene->ledger);
+    scene->wakeups = wakeups_create(scene->world, scene->cluster);
     scene_add_clients(scene);
 }
 
@@ -108,6 +111,7 @@ static void scene_close(struct scene *scene)
     sim_world_destroy(scene->world);
     cluster_destroy(scene->cluster);
     watch_destroy(scene->watch);
+    wakeups_destroy(scene->wakeups);
     ledger_deinit(&scene->ledger);
     if (scene->nemesis != NULL) {
         nemesis_destroy(scene->nemesis);
