@@ -3,8 +3,8 @@
  * others, stands still, dies, or its clock runs slow, so that it steps down late.
  *
  *     O1 what was answered as done is done, and stays
- *     O2 no answer is older than the question: since orders do not overlap, "exists already" and "unknown topic" must be
- *        true of what was answered last
+ *     O2 no answer is older than its question: since orders do not overlap, "exists already" and "unknown topic" must
+ *        be true of what was answered last
  *
  * An order whose outcome is unknown may be carried out at any later time; its topic is given up for a new one. */
 #include "tests/sim/stage.h"
