@@ -18,7 +18,8 @@ what=${1:-build}
 build="gcc make cmake ninja-build pkg-config python3 libuv1-dev libraft-dev libisal-dev zlib1g-dev liblz4-dev"
 build="$build libzstd-dev libsnappy-dev"
 check="clang libclang-rt-14-dev libcmocka-dev kcat ca-certificates python3-venv default-jdk-headless maven golang-go"
-check="$check git iproute2"
+# e2fsprogs and mount: the file systems that tests/hostile fills up.
+check="$check git iproute2 e2fsprogs mount"
 
 . /etc/os-release
 case "${VERSION_CODENAME:-}" in

@@ -105,7 +105,10 @@ static inline uint64_t env_now_ns(struct env *env)
 /* Wall clock in milliseconds since 1970: record timestamps and retention, nothing else. It may jump. */
 static inline int64_t env_wall_ms(struct env *env)
 {
-    return env->ops->wall_ms(env);
+    const int64_t now_ms = env->ops->wall_ms(env);
+
+    /* A clock that is set to before 1970 stands at 1970: a negative time means other things (none, latest). */
+    return now_ms > 0 ? now_ms : 0;
 }
 
 static inline uint64_t env_random(struct env *env)

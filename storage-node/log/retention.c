@@ -29,6 +29,11 @@ static enum status segment_rename_parts(const struct log_files *files, int64_t b
         segment_path(files, base_offset, (enum segment_part)part, "", from);
         segment_path(files, base_offset, (enum segment_part)part, SEGMENT_DELETED, to);
         status = disk_rename(files->disk, from, to);
+        if (status == STATUS_NO_SPACE) {
+            /* The longer name needs another block of the directory. Deleting is what makes room, so it must not fail
+             * for want of it; who reads from the file has it open. */
+            status = disk_remove(files->disk, from);
+        }
         if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
             return status;
         }

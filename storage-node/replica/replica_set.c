@@ -245,7 +245,11 @@ void replica_set_remove_directory(struct replica_set *set, const char *path)
 
     memcpy(unique.data, bits, sizeof(unique.data));
     status = partition_directory_retire(set->env->disk, path, unique, renamed);
-    if (status != STATUS_OK) {
+    if (status == STATUS_NO_SPACE) {
+        /* The longer name needs another block of the directory above. It goes under its own name, which is not free
+         * until then. */
+        memcpy(renamed, path, strlen(path) + 1);
+    } else if (status != STATUS_OK) {
         trace_warn("partition_retire_failed", T_TEXT("path", path), T_STATUS("why", status));
         return;
     }

@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(ROOT, 'tests', 'conformance'))
 sys.path.insert(0, HERE)
 import suite as conformance  # noqa: E402  pylint: disable=wrong-import-position
 
-PARTS = {'peers': 'peers'}
+PARTS = {'peers': 'peers', 'disk': 'full_disk', 'pauses': 'pauses', 'clocks': 'clocks', 'dead': 'dead_disks'}
 
 
 def memory_directory():

@@ -4,8 +4,8 @@ import random
 import resource
 import shutil
 import signal
+import socket
 import subprocess
-import time
 
 import wire
 from cluster import wait_until
@@ -16,7 +16,19 @@ READY_SECONDS = 60
 STOP_SECONDS = 20
 CLUSTER_ID = 'hosTiLehosTiLehosTiLeA'
 MIB = 1 << 20
-ports = iter(range(int(os.environ.get('HOSTILE_PORT') or random.randrange(10000, 28000, 100)), 65000))
+numbers = iter(range(int(os.environ.get('HOSTILE_PORT') or random.randrange(10000, 28000, 100)), 65000))
+
+
+def free_port():
+    """The next one that nobody has at the moment."""
+    for port in numbers:
+        with socket.socket() as probe:
+            try:
+                probe.bind(('127.0.0.1', port))
+                return port
+            except OSError:
+                continue
+    raise Failure('no port is free')
 
 
 class Server:
@@ -102,7 +114,7 @@ class Cluster:
     def __init__(self, suite, name, controllers=1, nodes=1, settings=None, controller_settings=None, below=None):
         self.directory = os.path.join(below or suite.directory, name)
         os.makedirs(self.directory)
-        places = [(f'controller-{i + 1}', next(ports)) for i in range(controllers)]
+        places = [(f'controller-{i + 1}', free_port()) for i in range(controllers)]
         voters = ','.join(f'{i + 1}@127.0.0.1:{port}' for i, (_, port) in enumerate(places))
         common = {'cluster.id': CLUSTER_ID, 'controller.quorum.voters': voters}
         self.controller_servers = []
@@ -113,7 +125,7 @@ class Cluster:
                 'advertised.listeners': f'CONTROLLER://127.0.0.1:{port}',
                 'metadata.log.dir': os.path.join(self.directory, each), **(controller_settings or {})}))
         for i in range(nodes):
-            port = next(ports)
+            port = free_port()
             each = f'node-{i + 1}'
             self.nodes.append(Server('millrace-node', each, self.directory, port, {
                 **common, 'node.id': i + 1, 'listeners': f'PLAINTEXT://127.0.0.1:{port}',
@@ -143,8 +155,9 @@ class Cluster:
     def wait_ready(self):
         """Until every node answers and names all nodes."""
         def ready(node):
-            if not node.runs():
-                raise Failure(f'{node.name} has ended:\n' + '\n'.join(node.lines()[-5:]))
+            for server in self.controller_servers + [node]:
+                if not server.runs():
+                    raise Failure(f'{server.name} has ended:\n' + '\n'.join(server.lines()[-5:]))
             try:
                 with wire.Connection(node.address, 2) as connection:
                     return len(connection.ask('Metadata', topics=[])['brokers']) == len(self.nodes)
@@ -159,7 +172,3 @@ class Cluster:
         if not os.environ.get('HOSTILE_KEEP'):
             for server in self.servers:
                 shutil.rmtree(server.directory, ignore_errors=True)
-
-
-def pause(seconds):
-    time.sleep(seconds)

@@ -3,7 +3,7 @@
 # attacked, frozen, cheated about the time, robbed of their disks. Prints a line per test and ends with
 # `N passed, N failed, N skipped`.
 #
-#   tests/hostile/run.sh [PART...]    peers; all if none is given
+#   tests/hostile/run.sh [PART...]    peers disk pauses clocks dead; all if none is given
 #
 # The environment may say otherwise:
 #

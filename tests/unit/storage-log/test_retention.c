@@ -66,6 +66,29 @@ static void files_are_renamed_at_once_and_removed_after_the_delay(void **state)
     assert_non_null(memory_disk_contents(&world->memory, world_path("00000000000000000008.snapshot")));
 }
 
+static void on_a_full_disk_files_go_without_being_renamed(void **state)
+{
+    struct world *world = *state;
+
+    fill_segments(world);
+    /* The first call renames the oldest .log. */
+    world->faults.fail_at = world->faults.calls + 1;
+    world->faults.fail_with = STATUS_NO_SPACE;
+    assert_int_equal(partition_log_delete_before(world->log, 8, 20), STATUS_OK);
+    assert_true(world->faults.failed);
+    assert_int_equal(partition_log_start_offset(world->log), 8);
+    assert_int_equal(world_count_files(world, ".log"), 3);
+    assert_int_equal(world_count_files(world, ".log.deleted"), 1);
+    world_check_contents(world);
+    partition_log_maintain(world->log, world->wall_ms + 1000, 20);
+    world_work(world);
+    assert_int_equal(world_count_files(world, ".deleted"), 0);
+    world_stop(world);
+    world_open(world, true);
+    assert_int_equal(partition_log_start_offset(world->log), 8);
+    world_check_contents(world);
+}
+
 static void a_reader_keeps_its_slice_while_the_segment_goes(void **state)
 {
     struct world *world = *state;
@@ -112,6 +135,16 @@ static void a_log_that_is_old_as_a_whole_is_emptied(void **state)
     world_open(world, true);
     assert_int_equal(partition_log_start_offset(world->log), 20);
     world_check_contents(world);
+}
+
+static void a_clock_before_1970_stands_at_1970(void **state)
+{
+    struct world *world = *state;
+
+    world->wall_ms = -157679988748;
+    assert_int_equal(env_wall_ms(&world->env), 0);
+    world->wall_ms = 1;
+    assert_int_equal(env_wall_ms(&world->env), 1);
 }
 
 static void size_keeps_at_least_what_is_configured(void **state)
@@ -335,9 +368,11 @@ int test_retention(void)
         LOG_TEST(the_start_moves_into_a_segment_and_whole_ones_in_front_go),
         LOG_TEST(nothing_behind_the_high_watermark_is_deleted),
         LOG_TEST(files_are_renamed_at_once_and_removed_after_the_delay),
+        LOG_TEST(on_a_full_disk_files_go_without_being_renamed),
         LOG_TEST(a_reader_keeps_its_slice_while_the_segment_goes),
         LOG_TEST(age_counts_from_a_segments_newest_record),
         LOG_TEST(a_log_that_is_old_as_a_whole_is_emptied),
+        LOG_TEST(a_clock_before_1970_stands_at_1970),
         LOG_TEST(size_keeps_at_least_what_is_configured),
         LOG_TEST(a_log_that_is_only_compacted_keeps_everything),
         LOG_TEST(an_aged_segment_rolls_without_an_append),
