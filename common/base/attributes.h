@@ -9,6 +9,10 @@
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
+/* For large local arrays that are filled before they are read: release builds clear all others, which may cost more
+ * than what they are for. */
+#define UNINITIALIZED __attribute__((uninitialized))
+
 #define ARRAY_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* The structure of `type` whose `member` is at `pointer`. */

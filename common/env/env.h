@@ -102,7 +102,8 @@ static inline uint64_t env_now_ns(struct env *env)
     return env->ops->now_ns(env);
 }
 
-/* Wall clock in milliseconds since 1970: record timestamps and retention, nothing else. It may jump. */
+/* Wall clock in milliseconds since 1970: record timestamps and retention, nothing else. It may jump from one turn to
+ * the next. */
 static inline int64_t env_wall_ms(struct env *env)
 {
     const int64_t now_ms = env->ops->wall_ms(env);

@@ -16,6 +16,8 @@
 #include "common/trace/trace.h"
 
 #define RPC_FRAME_TRUSTED (2 * 1024 * 1024)
+/* Of frames from this size on no receive brings a part that would have to be moved, if it can be foreseen. */
+#define RPC_FRAME_ALIGNED_MIN ((size_t)16 * 1024)
 /* Smaller frames move to their request's arena: thousands of waiting fetches must not hold a receive block each. */
 #define RPC_FRAME_COPIED_MAX 4096
 /* With this much on its way to the client no further request of it is started: answers take memory until they are
@@ -102,7 +104,12 @@ static bool rpc_connection_make_room(struct rpc_connection *connection)
     bool fits;
 
     if (block == NULL) {
-        connection->block = rpc_block_acquire(&connection->server->blocks, RPC_BLOCK_SIZE);
+        const size_t alike = connection->frame_last < RPC_FRAME_TRUSTED ? connection->frame_last : RPC_BLOCK_SIZE;
+
+        connection->block = rpc_block_acquire(&connection->server->blocks, alike);
+        if (connection->block == NULL && alike > RPC_BLOCK_SIZE) {
+            connection->block = rpc_block_acquire(&connection->server->blocks, RPC_BLOCK_SIZE);
+        }
         return connection->block != NULL;
     }
     have = block->used - block->parsed;
@@ -125,6 +132,28 @@ static bool rpc_connection_make_room(struct rpc_connection *connection)
     rpc_block_unref(block);
     connection->block = next;
     return true;
+}
+
+/* How far the block is to be filled. Frames of a connection most often are alike: then a receive that ends where a
+ * frame will end spares moving the half one behind it. Of small frames many halves are cheaper than one more
+ * receive. */
+static size_t rpc_connection_fill(const struct rpc_connection *connection)
+{
+    const struct rpc_block *block = connection->block;
+    const size_t alike = connection->frame_last;
+    const size_t have = block->used - block->parsed;
+    size_t end = block->parsed + alike;
+
+    if (alike < RPC_FRAME_ALIGNED_MIN) {
+        return block->capacity;
+    }
+    if (have >= 4 && connection->started) {
+        end = block->parsed + 4 + (size_t)load_u32(block->data + block->parsed);
+    }
+    if (end <= block->used || end > block->capacity) {
+        return block->capacity;
+    }
+    return end + (block->capacity - end) / alike * alike;
 }
 
 static void rpc_connection_starve(struct rpc_connection *connection)
@@ -154,7 +183,7 @@ static struct space rpc_connection_space(void *context)
         return (struct space){NULL, 0};
     }
     return (struct space){connection->block->data + connection->block->used,
-                          connection->block->capacity - connection->block->used};
+                          rpc_connection_fill(connection) - connection->block->used};
 }
 
 static const struct rpc_route *rpc_route_find(const struct rpc_server *server, int16_t key)
@@ -306,9 +335,7 @@ static bool rpc_connection_sniff(struct rpc_connection *connection)
 
 static void rpc_connection_drop_block(struct rpc_connection *connection)
 {
-    if (rpc_block_unref(connection->block) && !list_empty(&connection->server->starved)) {
-        env_at_turn_end(connection->server->env, &connection->server->resume_hook);
-    }
+    rpc_server_unref_block(connection->server, connection->block);
     connection->block = NULL;
 }
 
@@ -349,6 +376,7 @@ static void rpc_connection_parse(struct rpc_connection *connection)
         }
         block->parsed += 4 + (size_t)size;
         connection->frame_ns = connection->active_ns;
+        connection->frame_last = 4 + (size_t)size;
         rpc_connection_frame(connection, block->data + block->parsed - (size_t)size, (size_t)size);
     }
     connection->parsing = false;

@@ -9,6 +9,8 @@
  * come in at this rate. */
 #define RPC_STALL_NS (3 * NS_PER_SECOND)
 #define RPC_STALL_BYTES_PER_SECOND (32 * 1024)
+/* Large receive blocks that are not used for so long are given back. */
+#define RPC_TRIM_NS NS_PER_SECOND
 /* Request objects kept for reuse. */
 #define RPC_REQUESTS_KEPT 64
 
@@ -26,6 +28,7 @@ struct rpc_server {
     uint64_t bad_frames_total;
     struct env_timer idle_timer;
     struct env_timer stall_timer; /* runs while connections starve */
+    struct env_timer trim_timer;  /* runs while large receive blocks are kept */
     struct env_hook resume_hook;  /* wakes starved connections once memory came back */
     void (*stopped)(void *context);
     void *stopped_context;
@@ -43,6 +46,7 @@ struct rpc_connection {
     struct rpc_place *place;  /* NULL: not counted */
     uint32_t listener;
     uint32_t in_flight;
+    size_t frame_last;        /* size of the last whole frame with its length: the next one most likely is alike */
     uint64_t active_ns;       /* last bytes or answer */
     uint64_t frame_ns;        /* since when `block` ends with a half frame */
     size_t unsent_seen;       /* at the last look for idle connections: a slow reader that reads is not idle */
@@ -61,6 +65,9 @@ void rpc_connection_open(struct rpc_server *server, struct net_accepted *accepte
 void rpc_connection_close(struct rpc_connection *connection);
 /* Continues after back-pressure: parses what is there, reads on. */
 void rpc_connection_resume(struct rpc_connection *connection);
+
+/* Lets go of receive memory, and tells who waits for some. */
+void rpc_server_unref_block(struct rpc_server *server, struct rpc_block *block);
 
 /* For connection.c, in request.c. */
 

@@ -71,8 +71,8 @@ void rpc_request_release(struct rpc_request *request)
     if (request->release != NULL) {
         request->release(request);
     }
-    if (request->block != NULL && rpc_block_unref(request->block) && !list_empty(&server->starved)) {
-        env_at_turn_end(server->env, &server->resume_hook);
+    if (request->block != NULL) {
+        rpc_server_unref_block(server, request->block);
     }
     list_remove(&request->link);
     rpc_request_recycle(server, request);

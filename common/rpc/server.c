@@ -82,6 +82,28 @@ static void rpc_server_check_stalled(void *context)
     env_timer_start(server->env, &server->stall_timer, RPC_STALL_NS);
 }
 
+static void rpc_server_trim(void *context)
+{
+    struct rpc_server *server = context;
+
+    if (rpc_block_pool_trim(&server->blocks)) {
+        env_timer_start(server->env, &server->trim_timer, RPC_TRIM_NS);
+    }
+}
+
+void rpc_server_unref_block(struct rpc_server *server, struct rpc_block *block)
+{
+    if (!rpc_block_unref(block)) {
+        return;
+    }
+    if (!list_empty(&server->starved)) {
+        env_at_turn_end(server->env, &server->resume_hook);
+    }
+    if (server->blocks.large_bytes > 0 && !server->stopping && !env_timer_active(&server->trim_timer)) {
+        env_timer_start(server->env, &server->trim_timer, RPC_TRIM_NS);
+    }
+}
+
 static void rpc_server_resume_starved(void *context)
 {
     struct rpc_server *server = context;
@@ -111,6 +133,7 @@ struct rpc_server *rpc_server_create(struct env *env, const struct rpc_server_op
     list_init(&server->requests_free);
     env_timer_init(&server->idle_timer, rpc_server_check_idle, server);
     env_timer_init(&server->stall_timer, rpc_server_check_stalled, server);
+    env_timer_init(&server->trim_timer, rpc_server_trim, server);
     env_hook_init(&server->resume_hook, rpc_server_resume_starved, server);
     return server;
 }
@@ -134,6 +157,7 @@ void rpc_server_stop(struct rpc_server *server, void (*done)(void *context), voi
     server->stopped_context = context;
     env_timer_stop(server->env, &server->idle_timer);
     env_timer_stop(server->env, &server->stall_timer);
+    env_timer_stop(server->env, &server->trim_timer);
     for (link = server->connections.next; link != &server->connections; link = link->next) {
         rpc_connection_close(LIST_ENTRY(link, struct rpc_connection, link));
     }
@@ -147,6 +171,7 @@ void rpc_server_destroy(struct rpc_server *server)
     ASSERT(list_empty(&server->connections));
     env_timer_stop(server->env, &server->idle_timer);
     env_timer_stop(server->env, &server->stall_timer);
+    env_timer_stop(server->env, &server->trim_timer);
     env_hook_cancel(&server->resume_hook);
     while ((link = list_take_first(&server->requests_free)) != NULL) {
         struct rpc_request *request = LIST_ENTRY(link, struct rpc_request, link);

@@ -37,13 +37,19 @@ static uint64_t loop_now_ns(struct env *env)
     return loop_of_env(env)->now_ns;
 }
 
+/* Asked for once with each batch, read once in a turn. */
 static int64_t loop_wall_ms(struct env *env)
 {
-    struct timespec now;
+    struct runtime_loop *loop = loop_of_env(env);
 
-    (void)env;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / (int64_t)NS_PER_MS;
+    if (!loop->running || !loop->wall_known) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_REALTIME, &now);
+        loop->wall_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / (int64_t)NS_PER_MS;
+        loop->wall_known = true;
+    }
+    return loop->wall_ms;
 }
 
 static uint64_t loop_random(struct env *env)
@@ -210,6 +216,7 @@ void runtime_loop_run(struct runtime_loop *loop)
     loop->now_ns = clock_ns();
     while (!loop->stopping) {
         loop_wait(loop);
+        loop->wall_known = false;
         loop_work(loop, true);
     }
     loop->stopping = false;
@@ -239,6 +246,7 @@ void runtime_loop_drain(struct runtime_loop *loop)
             inbox_sleep_end(loop);
         }
         loop_poll(loop);
+        loop->wall_known = false;
         loop_work(loop, false);
     }
     loop->stopping = false;

@@ -44,6 +44,8 @@ struct runtime_loop {
     pthread_t thread;
 
     uint64_t now_ns;
+    int64_t wall_ms; /* of this turn, if known */
+    bool wall_known;
     struct prng prng;
 
     struct list ready;     /* turn events: for the handlers' phase of the next turn */

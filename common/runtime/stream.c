@@ -30,9 +30,6 @@
 #define RECEIVE_BYTES_PER_TURN ((size_t)1024 * 1024)
 #define SEND_BYTES_PER_TURN ((size_t)2048 * 1024)
 #define SEND_VECTORS_MAX 256
-/* For the one array that is filled before it is read: clearing its 4 KiB for each write would cost as much as the
- * gathering. */
-#define UNINITIALIZED __attribute__((uninitialized))
 
 /* How a write ended. */
 enum write_result { WRITE_GOES_ON, WRITE_WAITS, WRITE_FAILED };

@@ -7,6 +7,11 @@
 #include "common/env/disk.h"
 #include "storage-node/log/partition_log.h"
 
+/* Of batches larger than this each header is read alone: copying what lies between them costs more than a call. */
+#define SPARSE_BATCH_MIN 2048
+/* So many batches of the last one's size are read ahead if they are smaller. */
+#define SPARSE_AHEAD 8
+
 /* What the checksum covers starts behind base offset, length, leader epoch, magic and the checksum itself. */
 #define CRC_START 21
 
@@ -18,13 +23,34 @@ void batch_cursor_init(struct batch_cursor *cursor, struct file *file, struct sp
         .file = file, .buffer = buffer, .position = position, .next = position, .end = end, .loaded_from = position};
 }
 
+void batch_cursor_init_sparse(struct batch_cursor *cursor, struct file *file, struct space buffer, uint64_t position,
+                              uint64_t end)
+{
+    batch_cursor_init(cursor, file, buffer, position, end);
+    cursor->sparse = true;
+}
+
+/* How much a read that must bring `size` bytes should bring. */
+static size_t batch_cursor_ahead(const struct batch_cursor *cursor, size_t size)
+{
+    const uint64_t last = cursor->next - cursor->position;
+    size_t ahead = cursor->buffer.size;
+
+    if (cursor->sparse) {
+        ahead = last > 0 && last < SPARSE_BATCH_MIN ? (size_t)last * SPARSE_AHEAD : size;
+        ahead = ahead < cursor->buffer.size ? ahead : cursor->buffer.size;
+    }
+    return ahead > size ? ahead : size;
+}
+
 /* Makes [position, position + size) part of the buffer; `*at` is its first byte. `size` fits the buffer and the
  * file. */
 static enum status batch_cursor_load(struct batch_cursor *cursor, uint64_t position, size_t size, const uint8_t **at)
 {
     if (position < cursor->loaded_from || position + size > cursor->loaded_from + cursor->loaded_size) {
         const uint64_t left = cursor->end - position;
-        const size_t wanted = left < cursor->buffer.size ? (size_t)left : cursor->buffer.size;
+        const size_t ahead = batch_cursor_ahead(cursor, size);
+        const size_t wanted = left < ahead ? (size_t)left : ahead;
         enum status status;
 
         cursor->loaded_from = position;

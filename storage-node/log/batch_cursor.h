@@ -21,11 +21,15 @@ struct batch_cursor {
     uint64_t position; /* of the current batch */
     uint64_t next;     /* of the one behind it */
     uint64_t end;      /* bytes of the file that count */
+    bool sparse;       /* reads no more than headers ask for */
 };
 
 /* Starts in front of the batch at `position`. */
 void batch_cursor_init(struct batch_cursor *cursor, struct file *file, struct space buffer, uint64_t position,
                        uint64_t end);
+/* The same for who only wants some headers: of large batches nothing else is read. */
+void batch_cursor_init_sparse(struct batch_cursor *cursor, struct file *file, struct space buffer, uint64_t position,
+                              uint64_t end);
 /* Goes to the next batch. END exactly at the end; TRUNCATED if it is cut by the end; CORRUPT if the header cannot be
  * one, CORRUPT too for an unknown magic; IO. Unless OK the cursor stays where it was. */
 MUST_USE enum status batch_cursor_next(struct batch_cursor *cursor, struct batch_header *header);

@@ -50,15 +50,23 @@ void file_slot_init(struct file_slot *slot)
     slot->file = NULL;
 }
 
+bool file_cache_find(struct file_cache *cache, struct file_slot *slot, struct file **file)
+{
+    if (slot->file == NULL) {
+        return false;
+    }
+    list_remove(&slot->link);
+    list_append(&cache->slots, &slot->link);
+    *file = slot->file;
+    return true;
+}
+
 enum status file_cache_use(struct file_cache *cache, struct file_slot *slot, const char *path, unsigned flags,
                            struct file **file)
 {
     enum status status;
 
-    if (slot->file != NULL) {
-        list_remove(&slot->link);
-        list_append(&cache->slots, &slot->link);
-        *file = slot->file;
+    if (file_cache_find(cache, slot, file)) {
         return STATUS_OK;
     }
     if (cache->open_count >= cache->open_max) {

@@ -24,6 +24,9 @@ void file_slot_init(struct file_slot *slot);
  * keep it beyond the turn. May close the least recently used slot of the same cache. */
 MUST_USE enum status file_cache_use(struct file_cache *cache, struct file_slot *slot, const char *path, unsigned flags,
                                     struct file **file);
+/* The same without a path, which takes longer to write than a descriptor takes to find: false if the slot's file is not
+ * open. */
+bool file_cache_find(struct file_cache *cache, struct file_slot *slot, struct file **file);
 /* Closes the slot's file if open. */
 void file_cache_drop(struct file_cache *cache, struct file_slot *slot);
 

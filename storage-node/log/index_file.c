@@ -5,8 +5,9 @@
 #include "common/base/memory.h"
 #include "common/env/disk.h"
 
-/* Look-ups halve the file until this many are left, which one read brings in. */
-#define BLOCK_ENTRIES 128
+/* Look-ups halve the file until this many are left, which one read brings in: of an offset index what a slice of
+ * 1 MiB in batches of 4 KiB goes by. */
+#define BLOCK_ENTRIES 256
 
 void index_file_init(struct index_file *index, int64_t base_offset, enum segment_part part, size_t entry_size)
 {
@@ -32,8 +33,11 @@ void index_file_deinit(struct log_files *files, struct index_file *index)
 static enum status index_file_open(struct log_files *files, struct index_file *index, unsigned flags,
                                    struct file **file)
 {
-    char path[DISK_PATH_MAX];
+    UNINITIALIZED char path[DISK_PATH_MAX];
 
+    if (file_cache_find(files->cache, &index->slot, file)) {
+        return STATUS_OK;
+    }
     segment_path(files, index->base_offset, (enum segment_part)index->part, "", path);
     return file_cache_use(files->cache, &index->slot, path, FILE_WRITE | flags, file);
 }
@@ -155,45 +159,101 @@ enum status index_file_write(struct log_files *files, struct index_file *index)
     return status;
 }
 
-enum status index_file_search(struct log_files *files, struct index_file *index, index_before before, const void *key,
-                              uint32_t *count)
+/* A search under way: `before` holds below `low`, whose last entry is `last`, and does not hold from `high` on. */
+struct index_search {
+    index_before before;
+    const void *key;
+    uint32_t low;
+    uint32_t high;
+    uint8_t last[INDEX_ENTRY_SIZE_MAX];
+};
+
+static bool index_search_try(struct index_search *search, const struct index_file *index, const uint8_t *entry)
 {
-    uint8_t block[BLOCK_ENTRIES * INDEX_ENTRY_SIZE_MAX];
-    uint8_t entry[INDEX_ENTRY_SIZE_MAX];
-    uint32_t low = 0; /* `before` holds below */
-    uint32_t high;    /* and does not hold from here on */
-    struct file *file;
-    size_t got;
-    enum status status = index_file_count(files, index, &high);
+    const bool before = search->before(entry, search->key);
 
-    while (status == STATUS_OK && low < high) {
-        const uint32_t middle = low + (high - low) / 2;
-
-        if (high - low <= BLOCK_ENTRIES && high <= index->stored) {
-            break;
-        }
-        status = index_file_get(files, index, middle, entry);
-        if (status == STATUS_OK && before(entry, key)) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
+    if (before) {
+        memcpy(search->last, entry, index->entry_size);
     }
-    if (status != STATUS_OK || low == high) {
-        *count = low;
+    return before;
+}
+
+/* Looks at `count` stored entries from `first` on by one read; all below `first` are known to lie before the key, or
+ * the first one shows that. */
+static enum status index_search_block(struct log_files *files, struct index_file *index, struct index_search *search,
+                                      uint32_t first, uint32_t count)
+{
+    UNINITIALIZED uint8_t block[BLOCK_ENTRIES * INDEX_ENTRY_SIZE_MAX];
+    const size_t size = (size_t)count * index->entry_size;
+    struct file *file;
+    uint32_t n = 0;
+    size_t got;
+    enum status status = index_file_open(files, index, 0, &file);
+
+    if (status == STATUS_OK) {
+        status = file_read(file, (uint64_t)first * index->entry_size, block, size, &got);
+    }
+    if (status != STATUS_OK) {
         return status;
     }
-    status = index_file_open(files, index, 0, &file);
+    if (got < size) {
+        return STATUS_CORRUPT;
+    }
+    while (n < count && index_search_try(search, index, block + (size_t)n * index->entry_size)) {
+        n++;
+    }
+    if (n < count) {
+        search->high = first + n;
+    }
+    if (n > 0) {
+        search->low = first + n;
+    }
+    return STATUS_OK;
+}
+
+/* Halves until one block holds the rest. */
+static enum status index_search_run(struct log_files *files, struct index_file *index, struct index_search *search)
+{
+    while (search->low < search->high) {
+        const uint32_t middle = search->low + (search->high - search->low) / 2;
+        uint8_t entry[INDEX_ENTRY_SIZE_MAX];
+        enum status status;
+
+        if (search->high - search->low <= BLOCK_ENTRIES && search->high <= index->stored) {
+            const uint32_t low = search->low;
+
+            status = index_search_block(files, index, search, low, search->high - low);
+            search->high = search->low;
+            return status;
+        }
+        status = index_file_get(files, index, middle, entry);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        if (index_search_try(search, index, entry)) {
+            search->low = middle + 1;
+        } else {
+            search->high = middle;
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status index_file_search(struct log_files *files, struct index_file *index, index_before before, const void *key,
+                              uint32_t near, uint32_t *count, uint8_t last[INDEX_ENTRY_SIZE_MAX])
+{
+    struct index_search search = {.before = before, .key = key};
+    enum status status = index_file_count(files, index, &search.high);
+
+    if (status == STATUS_OK && near > 0 && near <= index->stored) {
+        const uint32_t left = index->stored - (near - 1);
+
+        status = index_search_block(files, index, &search, near - 1, left < BLOCK_ENTRIES ? left : BLOCK_ENTRIES);
+    }
     if (status == STATUS_OK) {
-        status = file_read(file, (uint64_t)low * index->entry_size, block, (size_t)(high - low) * index->entry_size,
-                           &got);
+        status = index_search_run(files, index, &search);
     }
-    if (status == STATUS_OK && got < (size_t)(high - low) * index->entry_size) {
-        status = STATUS_CORRUPT;
-    }
-    for (const uint8_t *at = block; status == STATUS_OK && low < high && before(at, key); at += index->entry_size) {
-        low++;
-    }
-    *count = low;
+    *count = search.low;
+    memcpy(last, search.last, sizeof(search.last));
     return status;
 }

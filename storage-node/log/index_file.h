@@ -45,8 +45,10 @@ MUST_USE enum status index_file_write(struct log_files *files, struct index_file
 /* True if `entry` lies before what is looked for. Holds for the first n entries and for none behind them. */
 typedef bool (*index_before)(const uint8_t *entry, const void *key);
 
-/* The number of entries for which `before` holds. */
+/* The number of entries for which `before` holds; `last` gets the last of them, if there are any. `near` is a count
+ * that a search found before (0: none): one that ends not far behind it costs one read. */
 MUST_USE enum status index_file_search(struct log_files *files, struct index_file *index, index_before before,
-                                       const void *key, uint32_t *count);
+                                       const void *key, uint32_t near, uint32_t *count,
+                                       uint8_t last[INDEX_ENTRY_SIZE_MAX]);
 
 #endif

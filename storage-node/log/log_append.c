@@ -112,7 +112,7 @@ enum status log_add_segment(struct partition_log *log, int64_t base_offset, int6
 
 enum status log_write_snapshot(struct partition_log *log, int64_t offset)
 {
-    char path[DISK_PATH_MAX];
+    UNINITIALIZED char path[DISK_PATH_MAX];
     struct buffer contents;
     struct bytes part;
     struct file *file;
@@ -147,7 +147,7 @@ static enum status log_drop_empty(struct partition_log *log)
 
     ASSERT(segment->size == 0);
     for (int part = SEGMENT_LOG; part <= SEGMENT_TXN_INDEX && status == STATUS_OK; part++) {
-        char path[DISK_PATH_MAX];
+        UNINITIALIZED char path[DISK_PATH_MAX];
 
         segment_path(&log->files, segment->base_offset, (enum segment_part)part, "", path);
         status = disk_remove(log->files.disk, path);
@@ -193,10 +193,9 @@ enum status log_roll(struct partition_log *log, int64_t base_offset)
     if (status != STATUS_OK) {
         return status;
     }
-    log_forget_places(log);
-    /* The recovery point may pass the old segment only after it is synced, so get it over with. */
-    log->sync_wanted = base;
-    log_sync_start(log);
+    memory_free(log->tail);
+    log->tail = NULL;
+    log_settle_after_roll(log, base);
     return STATUS_OK;
 }
 

@@ -10,7 +10,7 @@
 enum durability {
     DURABILITY_FSYNC,    /* the default: the high watermark and acks=all wait for fdatasync (group commit) */
     DURABILITY_INTERVAL, /* synced every flush.messages or flush.ms; answered from the page cache */
-    DURABILITY_MEMORY    /* synced when a segment rolls and at shutdown, as Kafka does by default */
+    DURABILITY_MEMORY    /* synced half a minute after a segment rolled, and at shutdown */
 };
 
 struct log_config {

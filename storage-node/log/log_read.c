@@ -9,6 +9,7 @@
 #include "storage-node/log/log_state.h"
 
 #include "common/base/assert.h"
+#include "common/base/memory.h"
 #include "common/env/disk.h"
 
 /* What a slice may hold. */
@@ -23,7 +24,10 @@ struct slice_draft {
     int64_t first_offset;
     int64_t next_offset;
     uint32_t start;
-    uint32_t end; /* start: empty */
+    uint32_t end;             /* start: empty */
+    struct batch_place after; /* the batch at `end`, which the limits left out; of size 0 if nobody looked at it */
+    struct read_hint *hint;   /* what told the start; NULL: none did */
+    uint32_t near;            /* where the offset index was looked at */
 };
 
 static const struct tail_batch *tail_at(const struct log_tail *tail, uint32_t i)
@@ -55,6 +59,21 @@ static uint32_t tail_find(const struct log_tail *tail, int64_t relative)
     return low;
 }
 
+/* Adds the batch that begins at the draft's end if the limits allow it. */
+static bool slice_take(struct slice_draft *draft, const struct slice_limits *limits, const struct batch_place *place)
+{
+    const bool whole = limits->first_whole && draft->end == draft->start;
+    const uint32_t end = place->position + place->size;
+
+    if (place->last_offset >= limits->offset_max || (end - draft->start > limits->size_max && !whole)) {
+        draft->after = *place;
+        return false;
+    }
+    draft->end = end;
+    draft->next_offset = place->last_offset + 1;
+    return true;
+}
+
 /* True if the tail answers: it holds the batch of `offset`, not only some behind it. */
 static bool slice_from_tail(const struct partition_log *log, int64_t offset, const struct slice_limits *limits,
                             struct slice_draft *draft)
@@ -75,86 +94,136 @@ static bool slice_from_tail(const struct partition_log *log, int64_t offset, con
     draft->first_offset = segment->base_offset + tail_at(tail, i)->base_offset;
     draft->next_offset = draft->first_offset;
     for (; i < tail->count; i++) {
-        const uint32_t end = tail_end(tail, i, segment);
-        const int64_t next = segment->base_offset + tail_at(tail, i)->last_offset + 1;
-        const bool whole = limits->first_whole && draft->end == draft->start;
+        const struct tail_batch *batch = tail_at(tail, i);
+        const struct batch_place place = {.base_offset = segment->base_offset + batch->base_offset,
+                                          .last_offset = segment->base_offset + batch->last_offset,
+                                          .position = batch->position,
+                                          .size = tail_end(tail, i, segment) - batch->position};
 
-        if (next > limits->offset_max || (end - draft->start > limits->size_max && !whole)) {
+        if (!slice_take(draft, limits, &place)) {
             break;
         }
-        draft->end = end;
-        draft->next_offset = next;
     }
     return true;
 }
 
-/* A position at or before the batch of `offset`. */
-static enum status log_seek(struct partition_log *log, struct segment *segment, int64_t offset, uint32_t *position)
+static struct read_hint *log_find_hint(const struct partition_log *log, const struct segment *segment, int64_t offset)
 {
-    for (size_t i = 0; i < READ_HINTS; i++) {
-        const struct read_hint *hint = &log->hints[i];
+    for (size_t i = 0; log->hints != NULL && i < READ_HINTS; i++) {
+        struct read_hint *hint = &log->hints->hints[i];
 
-        if (hint->segment == segment->base_offset && hint->offset == offset && hint->position < segment->size) {
-            *position = hint->position;
-            return STATUS_OK;
+        if (hint->segment == segment->base_offset && hint->offset == offset && hint->next.position < segment->size) {
+            return hint;
         }
     }
-    if (offset <= segment->base_offset) {
-        *position = 0;
-        return STATUS_OK;
-    }
-    return segment_seek(&log->files, segment, offset, segment->size, position);
+    return NULL;
 }
 
-static void log_remember(struct partition_log *log, const struct segment *segment, int64_t offset, uint32_t position)
+/* Keeps where the reader of the draft will go on, in the place of what it used. */
+static void log_remember(struct partition_log *log, const struct segment *segment, const struct slice_draft *draft)
 {
-    struct read_hint *hint = &log->hints[log->hint_next];
+    struct read_hint *hint = draft->hint;
 
-    if (position >= segment->size) {
+    if (draft->end >= segment->size) {
         return;
     }
-    *hint = (struct read_hint){.segment = segment->base_offset, .offset = offset, .position = position};
-    log->hint_next = (log->hint_next + 1) % READ_HINTS;
-}
-
-/* Goes from the cursor's place over whole batches as far as the limits allow; the draft has its start. */
-static enum status slice_walk(struct batch_cursor *cursor, const struct slice_limits *limits,
-                              struct slice_draft *draft)
-{
-    struct batch_header header;
-    enum status status;
-
-    while ((status = batch_cursor_next(cursor, &header)) == STATUS_OK) {
-        const int64_t next = batch_last_offset(&header) + 1;
-        const bool whole = limits->first_whole && draft->end == draft->start;
-
-        if (draft->next_offset == draft->first_offset) {
-            draft->next_offset = header.base_offset; /* after a leap: nothing was read of what is in front */
+    if (log->hints == NULL) {
+        log->hints = memory_alloc_zero(1, sizeof(*log->hints));
+        for (size_t i = 0; i < READ_HINTS; i++) {
+            log->hints->hints[i].segment = -1;
         }
-        if (next > limits->offset_max || (cursor->next - draft->start > limits->size_max && !whole)) {
-            return STATUS_OK;
-        }
-        draft->end = (uint32_t)cursor->next;
-        draft->next_offset = next;
     }
-    return status == STATUS_END ? STATUS_OK : status;
+    if (hint == NULL) {
+        hint = &log->hints->hints[log->hints->oldest];
+        log->hints->oldest = (log->hints->oldest + 1) % READ_HINTS;
+    }
+    *hint = (struct read_hint){.segment = segment->base_offset,
+                               .offset = draft->next_offset,
+                               .next = draft->after,
+                               .near = draft->near};
+    hint->next.position = draft->end;
 }
 
-/* Moves the draft's end to an index entry not far below the limits, if that spares walking. */
+/* The batch of `offset` or, behind a gap, the first one after it; NOT_FOUND if the segment has none. */
+static enum status slice_first(struct partition_log *log, struct segment *segment, int64_t offset,
+                               const struct read_hint *hint, struct batch_place *first)
+{
+    UNINITIALIZED uint8_t buffer[CURSOR_BUFFER_SMALL];
+    struct batch_cursor cursor;
+    struct batch_header header;
+    struct file *file;
+    uint32_t position = 0;
+    enum status status = STATUS_OK;
+
+    if (hint != NULL && hint->next.size > 0) {
+        *first = hint->next;
+        return STATUS_OK;
+    }
+    if (hint != NULL) {
+        position = hint->next.position;
+    } else if (offset > segment->base_offset) {
+        status = segment_seek(&log->files, segment, offset, segment->size, &position);
+    }
+    if (status == STATUS_OK) {
+        status = segment_open(&log->files, segment, 0, &file);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    batch_cursor_init_sparse(&cursor, file, (struct space){buffer, sizeof(buffer)}, position, segment->size);
+    do {
+        status = batch_cursor_next(&cursor, &header);
+    } while (status == STATUS_OK && batch_last_offset(&header) < offset);
+    if (status == STATUS_OK) {
+        *first = batch_place_of(&cursor, &header);
+    }
+    return status == STATUS_END ? STATUS_NOT_FOUND : status;
+}
+
+/* Goes over whole batches from the draft's end on, where `place` is, as far as the limits allow. */
+static enum status slice_walk(struct partition_log *log, struct segment *segment, const struct slice_limits *limits,
+                              struct batch_place place, struct slice_draft *draft)
+{
+    UNINITIALIZED uint8_t buffer[CURSOR_BUFFER_SMALL];
+    struct batch_cursor cursor;
+    struct batch_header header;
+    struct file *file;
+    enum status status = segment_open(&log->files, segment, 0, &file);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    batch_cursor_init_sparse(&cursor, file, (struct space){buffer, sizeof(buffer)}, place.position, segment->size);
+    cursor.next = place.position + place.size;
+    while (slice_take(draft, limits, &place)) {
+        status = batch_cursor_next(&cursor, &header);
+        if (status != STATUS_OK) {
+            return status == STATUS_END ? STATUS_OK : status;
+        }
+        place = batch_place_of(&cursor, &header);
+    }
+    return STATUS_OK;
+}
+
+/* Moves the draft's end to an index entry not far below the limits, if that spares walking: *place is the batch
+ * there. */
 static enum status slice_leap(struct partition_log *log, struct segment *segment, const struct slice_limits *limits,
-                              struct slice_draft *draft)
+                              struct batch_place *place, struct slice_draft *draft)
 {
     const uint64_t wanted = (uint64_t)draft->start + limits->size_max;
     const uint32_t position_max = wanted < segment->size ? (uint32_t)wanted : segment->size - 1;
-    uint32_t position;
+    struct batch_place found;
     enum status status;
 
     if (position_max - draft->start <= CURSOR_BUFFER_SMALL) {
         return STATUS_OK;
     }
-    status = segment_seek(&log->files, segment, limits->offset_max - 1, position_max, &position);
-    if (status == STATUS_OK && position > draft->start) {
-        draft->end = position;
+    status = segment_seek_batch(&log->files, segment, limits->offset_max - 1, position_max, &draft->near, &found);
+    if (status == STATUS_OK && found.size > 0 && found.position > draft->start &&
+        found.base_offset > place->last_offset) {
+        draft->end = found.position;
+        draft->next_offset = found.base_offset;
+        *place = found;
     }
     return status;
 }
@@ -163,43 +232,28 @@ static enum status slice_leap(struct partition_log *log, struct segment *segment
 static enum status slice_from_file(struct partition_log *log, struct segment *segment, int64_t offset,
                                    const struct slice_limits *limits, struct slice_draft *draft)
 {
-    uint8_t buffer[CURSOR_BUFFER_SMALL];
-    struct batch_cursor cursor;
-    struct batch_header header;
-    struct file *file;
-    uint32_t position;
-    enum status status = log_seek(log, segment, offset, &position);
+    struct batch_place place;
+    enum status status;
 
-    if (status == STATUS_OK) {
-        status = segment_open(&log->files, segment, 0, &file);
+    draft->hint = log_find_hint(log, segment, offset);
+    draft->near = draft->hint != NULL ? draft->hint->near : 0;
+    status = slice_first(log, segment, offset, draft->hint, &place);
+    if (status == STATUS_NOT_FOUND) {
+        draft->start = draft->end = segment->size;
+        return STATUS_OK;
     }
     if (status != STATUS_OK) {
         return status;
     }
-    batch_cursor_init(&cursor, file, (struct space){buffer, sizeof(buffer)}, position, segment->size);
-    do {
-        status = batch_cursor_next(&cursor, &header);
-    } while (status == STATUS_OK && batch_last_offset(&header) < offset);
-    if (status != STATUS_OK) {
-        draft->start = draft->end = segment->size;
-        return status == STATUS_END ? STATUS_OK : status;
-    }
-    draft->start = (uint32_t)cursor.position;
-    draft->end = draft->start;
-    draft->first_offset = header.base_offset;
-    draft->next_offset = header.base_offset;
+    draft->start = draft->end = place.position;
+    draft->first_offset = draft->next_offset = place.base_offset;
     if (segment->end_offset <= limits->offset_max && segment->size - draft->start <= limits->size_max) {
         draft->end = segment->size;
         draft->next_offset = segment->end_offset;
         return STATUS_OK;
     }
-    status = slice_leap(log, segment, limits, draft);
-    if (status == STATUS_OK && draft->end > draft->start) {
-        batch_cursor_init(&cursor, file, cursor.buffer, draft->end, segment->size);
-    } else if (status == STATUS_OK) {
-        cursor.next = cursor.position;
-    }
-    return status == STATUS_OK ? slice_walk(&cursor, limits, draft) : status;
+    status = slice_leap(log, segment, limits, &place, draft);
+    return status == STATUS_OK ? slice_walk(log, segment, limits, place, draft) : status;
 }
 
 /* Hands a draft out. */
@@ -217,7 +271,7 @@ static enum status slice_finish(struct partition_log *log, struct segment *segme
                                 .size = draft->end - draft->start,
                                 .first_offset = draft->first_offset,
                                 .next_offset = draft->next_offset};
-    log_remember(log, segment, draft->next_offset, draft->end);
+    log_remember(log, segment, draft);
     return STATUS_OK;
 }
 
@@ -278,11 +332,11 @@ static uint32_t log_position_below(const struct partition_log *log, const struct
             return tail_at(tail, i)->position;
         }
     }
-    for (size_t i = 0; i < READ_HINTS; i++) {
-        const struct read_hint *hint = &log->hints[i];
+    for (size_t i = 0; log->hints != NULL && i < READ_HINTS; i++) {
+        const struct read_hint *hint = &log->hints->hints[i];
 
-        if (hint->segment == segment->base_offset && hint->offset <= offset && hint->position > position) {
-            position = hint->position;
+        if (hint->segment == segment->base_offset && hint->offset <= offset && hint->next.position > position) {
+            position = hint->next.position;
         }
     }
     return position;
@@ -345,7 +399,7 @@ struct time_search {
 static enum status segment_search_time(struct log_files *files, struct segment *segment, uint32_t position,
                                        const struct time_search *search, struct batch_place *place)
 {
-    uint8_t buffer[CURSOR_BUFFER_SMALL];
+    UNINITIALIZED uint8_t buffer[CURSOR_BUFFER_SMALL];
     struct batch_cursor cursor;
     struct batch_header header;
     struct file *file;

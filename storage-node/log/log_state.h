@@ -46,11 +46,18 @@ struct log_tail {
 
 /* Where a reader will go on: one for each of the last few. */
 struct read_hint {
-    int64_t segment; /* base offset; -1: unused */
-    int64_t offset;  /* of the batch at `position`, or behind a gap in front of it */
-    uint32_t position;
+    int64_t segment;         /* base offset; -1: unused */
+    int64_t offset;          /* of the batch there, or behind a gap in front of it */
+    struct batch_place next; /* that batch; if nobody looked at it only its position, and its size 0 */
+    uint32_t near;           /* where the offset index was looked at last */
 };
-#define READ_HINTS 4
+#define READ_HINTS 8
+
+/* Of a log that is read; NULL at rest. */
+struct read_hints {
+    struct read_hint hints[READ_HINTS];
+    uint32_t oldest;
+};
 
 /* A segment that was renamed to .deleted. */
 struct deleted_segment {
@@ -77,6 +84,7 @@ struct partition_log {
     bool directory_dirty; /* names were made that are not synced */
     bool epochs_dirty;    /* the epoch file is behind */
     bool changed;         /* since it was opened: a clean stop has something to do */
+    bool settle_wanted;   /* sealed segments are to be synced now */
 
     int64_t log_start;
     int64_t log_end;
@@ -95,8 +103,7 @@ struct partition_log {
     size_t queued_capacity;
     uint64_t queued_size;
     struct log_tail *tail; /* NULL: nothing known */
-    struct read_hint hints[READ_HINTS];
-    uint32_t hint_next;
+    struct read_hints *hints; /* NULL: nobody reads */
 
     struct epoch_cache epochs;
     struct producer_state producers;
@@ -112,6 +119,7 @@ struct partition_log {
     int64_t sync_wanted;    /* a roll or flush.ms wants durability up to here */
     int64_t dirty_since_ms; /* when bytes became unsynced; 0: all are synced */
     int64_t append_ms;      /* wall clock of the last flush */
+    int64_t rolled_ms;      /* wall clock of the first roll whose segment is not settled; 0: all are, or soon will be */
     int64_t expired_ms;     /* wall clock of the last look for idle producers */
 
     struct deleted_segment *deleted;
@@ -131,7 +139,7 @@ int64_t log_now(const struct partition_log *log);
 /* Index of the segment that holds `offset`, or of the last one that begins before it; 0 if none does. */
 size_t log_segment_at(const struct partition_log *log, int64_t offset);
 void log_segments_push(struct partition_log *log, struct segment *segment);
-/* Forgets where batches were: after a roll, a cut. */
+/* Forgets where batches were: after a cut. */
 void log_forget_places(struct partition_log *log);
 /* Frees log and parts without touching the disk. */
 void log_free(struct partition_log *log);
@@ -162,6 +170,10 @@ MUST_USE enum status log_write_snapshot(struct partition_log *log, int64_t offse
 /* Makes durable whose records these are, partition.metadata and the directory's own name: before any of them is
  * promised. Blocking. */
 MUST_USE enum status log_sync_identity(const struct log_files *files);
+/* Has the sealed segments in front of `base` synced, at once or by and by. */
+void log_settle_after_roll(struct partition_log *log, int64_t base);
+/* Has them synced if they waited long enough. */
+void log_settle_aged(struct partition_log *log, int64_t now_ms);
 /* Starts a sync if someone wants one and none is in flight. */
 void log_sync_start(struct partition_log *log);
 /* The sync in flight goes on, but does not come back to the log, which is about to be freed. */

@@ -20,6 +20,11 @@
 #include "common/env/disk.h"
 #include "storage-node/log/partition_metadata.h"
 
+/* How long sealed segments of class memory wait for their sync: by then the system has written most of them back by
+ * itself, and what retention deletes meanwhile is never written at all. A crash costs a walk over so many seconds of
+ * log. */
+#define SETTLE_AFTER_MS 30000
+
 struct sync_item {
     int64_t base_offset;
     int64_t end_offset;
@@ -45,7 +50,7 @@ struct sync_job {
 /* A name that is gone was deleted by retention: nothing to keep. */
 static enum status sync_part(const struct log_files *files, int64_t offset, enum segment_part part)
 {
-    char path[DISK_PATH_MAX];
+    UNINITIALIZED char path[DISK_PATH_MAX];
     struct file *file;
     enum status status;
 
@@ -85,7 +90,7 @@ static enum status sync_item(const struct log_files *files, const struct sync_it
 
 enum status log_sync_identity(const struct log_files *files)
 {
-    char path[DISK_PATH_MAX];
+    UNINITIALIZED char path[DISK_PATH_MAX];
     struct file *file;
     enum status status;
 
@@ -106,7 +111,7 @@ static void sync_work(struct env_job *env_job)
     enum status status = STATUS_OK;
 
     if (job->epochs.size > 0 && !__atomic_load_n(&job->orphaned, __ATOMIC_ACQUIRE)) {
-        char path[DISK_PATH_MAX];
+        UNINITIALIZED char path[DISK_PATH_MAX];
 
         log_file_path(&job->files, EPOCH_FILE_NAME, path);
         status = disk_replace_file(job->files.disk, path, buffer_bytes(&job->epochs));
@@ -195,6 +200,7 @@ static void sync_done(struct env_job *env_job)
         log->epochs_dirty = log->epochs_dirty || job->epochs.size > 0;
         log->directory_dirty = log->directory_dirty || job->directory;
         log->identity_dirty = log->identity_dirty || job->identity;
+        log->settle_wanted = true;
     }
     sync_job_free(job);
     if (status != STATUS_OK && !log_failure_passes(status)) {
@@ -254,10 +260,13 @@ void log_sync_start(struct partition_log *log)
 
         target = wanted > active_base ? log->written_end : active_base;
     }
-    if (target == log->durable_end && log->settled_end >= log_active(log)->base_offset) {
+    if (target == log->durable_end &&
+        (!log->settle_wanted || log->settled_end >= log_active(log)->base_offset)) {
         return;
     }
     log->sync = sync_job_create(log, target);
+    log->settle_wanted = false;
+    log->rolled_ms = 0;
     if (log->epochs_dirty && log->sync->count > 0 && log->sync->items[0].sealed) {
         epoch_cache_encode(&log->epochs, &log->sync->epochs);
         log->epochs_dirty = false;
@@ -267,6 +276,33 @@ void log_sync_start(struct partition_log *log)
     log->directory_dirty = false;
     log->identity_dirty = false;
     env_submit(log->env, ENV_LANE_SYNC, &log->sync->job);
+}
+
+void log_settle_after_roll(struct partition_log *log, int64_t base)
+{
+    if (log->config.durability == DURABILITY_MEMORY) {
+        log->rolled_ms = log->rolled_ms > 0 ? log->rolled_ms : log_now(log);
+        return;
+    }
+    /* The recovery point may pass the old segment only after it is synced, so get it over with. */
+    log->sync_wanted = base;
+    log->settle_wanted = true;
+    log_sync_start(log);
+}
+
+void log_settle_aged(struct partition_log *log, int64_t now_ms)
+{
+    const int64_t active_base = log_active(log)->base_offset;
+
+    if (now_ms < log->rolled_ms) {
+        log->rolled_ms = now_ms; /* the clock was put back */
+    }
+    if (log->settled_end < active_base && log->rolled_ms > 0 &&
+        (now_ms - log->rolled_ms >= SETTLE_AFTER_MS || log->config.durability != DURABILITY_MEMORY)) {
+        log->rolled_ms = 0;
+        log->settle_wanted = true;
+        log->sync_wanted = log->sync_wanted > active_base ? log->sync_wanted : active_base;
+    }
 }
 
 void log_sync_orphan(struct partition_log *log)
@@ -365,7 +401,7 @@ void log_hook_run(void *context)
 
 enum status log_write_epochs(struct partition_log *log)
 {
-    char path[DISK_PATH_MAX];
+    UNINITIALIZED char path[DISK_PATH_MAX];
     struct buffer text;
     enum status status;
 

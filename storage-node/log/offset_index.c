@@ -35,20 +35,19 @@ static bool offset_entry_before(const uint8_t *entry, const void *key_pointer)
 }
 
 enum status offset_index_find(struct log_files *files, struct offset_index *index, int64_t offset,
-                              uint32_t position_max, struct offset_entry *found)
+                              uint32_t position_max, uint32_t *near, struct offset_entry *found)
 {
     const struct offset_key key = {offset - index->file.base_offset, position_max};
     uint8_t entry[INDEX_ENTRY_SIZE_MAX];
     uint32_t count;
-    enum status status = index_file_search(files, &index->file, offset_entry_before, &key, &count);
+    enum status status =
+        index_file_search(files, &index->file, offset_entry_before, &key, *near, &count, entry);
 
     if (status == STATUS_OK && count == 0) {
         return STATUS_NOT_FOUND;
     }
     if (status == STATUS_OK) {
-        status = index_file_get(files, &index->file, count - 1, entry);
-    }
-    if (status == STATUS_OK) {
+        *near = count;
         found->last_offset = index->file.base_offset + load_i32(entry);
         found->position = load_u32(entry + 4);
     }
@@ -58,8 +57,9 @@ enum status offset_index_find(struct log_files *files, struct offset_index *inde
 enum status offset_index_truncate(struct log_files *files, struct offset_index *index, int64_t offset)
 {
     const struct offset_key key = {offset - index->file.base_offset - 1, INT32_MAX};
+    uint8_t entry[INDEX_ENTRY_SIZE_MAX];
     uint32_t count;
-    enum status status = index_file_search(files, &index->file, offset_entry_before, &key, &count);
+    enum status status = index_file_search(files, &index->file, offset_entry_before, &key, 0, &count, entry);
 
     if (status == STATUS_NOT_FOUND || status == STATUS_CORRUPT) {
         /* Nothing that could be kept: starts anew, look-ups walk the segment until it has entries again. */

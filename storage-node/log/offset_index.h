@@ -23,9 +23,10 @@ void offset_index_init(struct offset_index *index, int64_t base_offset);
 /* `last_offset` fits the segment: at most INT32_MAX behind its base. */
 MUST_USE enum status offset_index_append(struct log_files *files, struct offset_index *index, int64_t last_offset,
                                          uint32_t position);
-/* The last entry with last_offset <= `offset` and position <= `position_max`. NOT_FOUND: there is none, or no file. */
+/* The last entry with last_offset <= `offset` and position <= `position_max`. NOT_FOUND: there is none, or no file.
+ * *near is what the last look-up close by left there, 0 at first. */
 MUST_USE enum status offset_index_find(struct log_files *files, struct offset_index *index, int64_t offset,
-                                       uint32_t position_max, struct offset_entry *entry);
+                                       uint32_t position_max, uint32_t *near, struct offset_entry *entry);
 /* Drops entries of batches that end at or behind `offset`. */
 MUST_USE enum status offset_index_truncate(struct log_files *files, struct offset_index *index, int64_t offset);
 

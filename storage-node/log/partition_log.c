@@ -46,10 +46,9 @@ void log_segments_push(struct partition_log *log, struct segment *segment)
 void log_forget_places(struct partition_log *log)
 {
     memory_free(log->tail);
+    memory_free(log->hints);
     log->tail = NULL;
-    for (size_t i = 0; i < READ_HINTS; i++) {
-        log->hints[i].segment = -1;
-    }
+    log->hints = NULL;
 }
 
 void log_free(struct partition_log *log)
@@ -61,6 +60,7 @@ void log_free(struct partition_log *log)
     memory_free(log->queued);
     memory_free(log->parts);
     memory_free(log->tail);
+    memory_free(log->hints);
     memory_free(log->completed);
     memory_free(log->deleted);
     epoch_cache_deinit(&log->epochs);

@@ -56,6 +56,7 @@ static enum status resume_place(struct log_files *files, struct segment *segment
     struct offset_entry entry;
     struct batch_header header;
     struct time_entry time;
+    uint32_t near = 0;
     enum status status = resume_index(files, &segment->times.file);
 
     if (status == STATUS_OK) {
@@ -69,7 +70,7 @@ static enum status resume_place(struct log_files *files, struct segment *segment
     segment->end_offset = segment->base_offset;
     segment->max_timestamp = TIMESTAMP_NONE;
     segment->max_timestamp_offset = segment->base_offset;
-    status = offset_index_find(files, &segment->offsets, INT64_MAX, INT32_MAX, &entry);
+    status = offset_index_find(files, &segment->offsets, INT64_MAX, INT32_MAX, &near, &entry);
     if (status == STATUS_NOT_FOUND) {
         return STATUS_OK;
     }

@@ -22,8 +22,8 @@ struct removal_job {
 static enum status segment_rename_parts(const struct log_files *files, int64_t base_offset)
 {
     for (int part = SEGMENT_LOG; part <= SEGMENT_TXN_INDEX; part++) {
-        char from[DISK_PATH_MAX];
-        char to[DISK_PATH_MAX];
+        UNINITIALIZED char from[DISK_PATH_MAX];
+        UNINITIALIZED char to[DISK_PATH_MAX];
         enum status status;
 
         segment_path(files, base_offset, (enum segment_part)part, "", from);
@@ -45,7 +45,7 @@ static enum status log_delete_segment(struct partition_log *log, size_t at, int6
 {
     struct segment *segment = log->segments[at];
     const int64_t base_offset = segment->base_offset;
-    char snapshot[DISK_PATH_MAX];
+    UNINITIALIZED char snapshot[DISK_PATH_MAX];
     enum status status;
 
     segment_path(&log->files, base_offset, SEGMENT_SNAPSHOT, "", snapshot);
@@ -88,7 +88,7 @@ static void removal_work(struct env_job *env_job)
     struct removal_job *job = CONTAINER_OF(env_job, struct removal_job, job);
 
     for (int part = SEGMENT_LOG; part <= SEGMENT_TXN_INDEX; part++) {
-        char path[DISK_PATH_MAX];
+        UNINITIALIZED char path[DISK_PATH_MAX];
 
         segment_path(&job->files, job->base_offset, (enum segment_part)part, SEGMENT_DELETED, path);
         if (disk_remove(job->files.disk, path) != STATUS_OK) {
@@ -245,7 +245,8 @@ static void log_rest(struct partition_log *log, int64_t now_ms)
 {
     struct segment *segment = log_active(log);
 
-    if (now_ms - log->append_ms < REST_AFTER_MS || log->queued_count > 0 || log->tail == NULL) {
+    if (now_ms - log->append_ms < REST_AFTER_MS || log->queued_count > 0 ||
+        (log->tail == NULL && log->hints == NULL)) {
         return;
     }
     if (index_file_write(&log->files, &segment->times.file) != STATUS_OK ||
@@ -254,10 +255,9 @@ static void log_rest(struct partition_log *log, int64_t now_ms)
     }
     file_cache_drop(log->files.cache, &segment->offsets.file.slot);
     file_cache_drop(log->files.cache, &segment->times.file.slot);
-    memory_free(log->tail);
+    log_forget_places(log);
     memory_free(log->queued);
     memory_free(log->parts);
-    log->tail = NULL;
     log->queued = NULL;
     log->parts = NULL;
     log->queued_capacity = 0;
@@ -302,6 +302,7 @@ bool partition_log_maintain(struct partition_log *log, int64_t now_ms, int64_t h
         log->sync_wanted = log->written_end;
     }
     log_rest(log, now_ms);
+    log_settle_aged(log, now_ms);
     log_sync_start(log);
     return log->log_start != start;
 }

@@ -38,8 +38,11 @@ void segment_destroy(struct log_files *files, struct segment *segment)
 
 enum status segment_open(struct log_files *files, struct segment *segment, unsigned flags, struct file **file)
 {
-    char path[DISK_PATH_MAX];
+    UNINITIALIZED char path[DISK_PATH_MAX];
 
+    if (file_cache_find(files->cache, &segment->slot, file)) {
+        return STATUS_OK;
+    }
     segment_path(files, segment->base_offset, SEGMENT_LOG, "", path);
     return file_cache_use(files->cache, &segment->slot, path, FILE_WRITE | flags, file);
 }
@@ -123,6 +126,15 @@ void segment_rest(struct log_files *files, struct segment *segment)
     file_cache_drop(files->cache, &segment->times.file.slot);
 }
 
+struct batch_place batch_place_of(const struct batch_cursor *cursor, const struct batch_header *header)
+{
+    return (struct batch_place){.base_offset = header->base_offset,
+                                .last_offset = batch_last_offset(header),
+                                .max_timestamp = header->max_timestamp,
+                                .position = (uint32_t)cursor->position,
+                                .size = (uint32_t)batch_size(header)};
+}
+
 /* The batches from the segment's start to its end without a fault, as a walk over their headers tells. */
 static enum status segment_check_walk(struct segment *segment, struct batch_cursor *cursor)
 {
@@ -176,7 +188,7 @@ static enum status segment_index_walk(struct log_files *files, struct segment *s
  * after a crash the next open sees whether they are whole. Fails only as IO does. */
 static enum status segment_reindex(struct log_files *files, struct segment *segment)
 {
-    uint8_t buffer[CURSOR_BUFFER_SMALL];
+    UNINITIALIZED uint8_t buffer[CURSOR_BUFFER_SMALL];
     struct batch_cursor cursor;
     struct file *file;
     enum status status;
@@ -216,14 +228,14 @@ static enum status segment_reindex(struct log_files *files, struct segment *segm
 /* The place of the index's last entry up to `offset` and `position_max`. NOT_FOUND: none. CORRUPT: no such batch is
  * there. */
 static enum status segment_seek_entry(struct log_files *files, struct segment *segment, int64_t offset,
-                                      uint32_t position_max, uint32_t *position)
+                                      uint32_t position_max, uint32_t *near, struct batch_place *place)
 {
     uint8_t buffer[RECORD_BATCH_HEADER_SIZE];
     struct offset_entry entry;
     struct batch_cursor cursor;
     struct batch_header header;
     struct file *file;
-    enum status status = offset_index_find(files, &segment->offsets, offset, position_max, &entry);
+    enum status status = offset_index_find(files, &segment->offsets, offset, position_max, near, &entry);
 
     if (status != STATUS_OK) {
         return status;
@@ -238,30 +250,42 @@ static enum status segment_seek_entry(struct log_files *files, struct segment *s
     batch_cursor_init(&cursor, file, (struct space){buffer, sizeof(buffer)}, entry.position, segment->size);
     status = batch_cursor_next(&cursor, &header);
     if (status == STATUS_OK && batch_last_offset(&header) == entry.last_offset) {
-        *position = entry.position;
+        *place = batch_place_of(&cursor, &header);
         return STATUS_OK;
     }
     return status == STATUS_OK || status == STATUS_TRUNCATED ? STATUS_CORRUPT : status;
 }
 
-enum status segment_seek(struct log_files *files, struct segment *segment, int64_t offset, uint32_t position_max,
-                         uint32_t *position)
+enum status segment_seek_batch(struct log_files *files, struct segment *segment, int64_t offset, uint32_t position_max,
+                               uint32_t *near, struct batch_place *place)
 {
     enum status status;
 
-    *position = 0;
+    *place = (struct batch_place){0};
     if (segment->size <= CURSOR_BUFFER_SMALL / 2) {
         return STATUS_OK;
     }
-    status = segment_seek_entry(files, segment, offset, position_max, position);
+    status = segment_seek_entry(files, segment, offset, position_max, near, place);
     if (status == STATUS_CORRUPT && !segment->reindexed) {
         status = segment_reindex(files, segment);
         if (status == STATUS_OK) {
-            status = segment_seek_entry(files, segment, offset, position_max, position);
+            *near = 0;
+            status = segment_seek_entry(files, segment, offset, position_max, near, place);
         }
     }
     /* No entry, no index or no sense in it: walking from the start is always right. */
     return status == STATUS_IO ? STATUS_IO : STATUS_OK;
+}
+
+enum status segment_seek(struct log_files *files, struct segment *segment, int64_t offset, uint32_t position_max,
+                         uint32_t *position)
+{
+    struct batch_place place;
+    uint32_t near = 0;
+    enum status status = segment_seek_batch(files, segment, offset, position_max, &near, &place);
+
+    *position = place.position;
+    return status;
 }
 
 enum status segment_seek_time(struct log_files *files, struct segment *segment, const struct time_entry *entry,
@@ -284,18 +308,9 @@ enum status segment_seek_time(struct log_files *files, struct segment *segment, 
     return status == STATUS_IO ? STATUS_IO : STATUS_OK;
 }
 
-static struct batch_place batch_place_of(const struct batch_cursor *cursor, const struct batch_header *header)
-{
-    return (struct batch_place){.base_offset = header->base_offset,
-                                .last_offset = batch_last_offset(header),
-                                .max_timestamp = header->max_timestamp,
-                                .position = (uint32_t)cursor->position,
-                                .size = (uint32_t)batch_size(header)};
-}
-
 enum status segment_find(struct log_files *files, struct segment *segment, int64_t offset, struct batch_place *place)
 {
-    uint8_t buffer[CURSOR_BUFFER_SMALL];
+    UNINITIALIZED uint8_t buffer[CURSOR_BUFFER_SMALL];
     struct batch_cursor cursor;
     struct batch_header header;
     struct file *file;
@@ -312,7 +327,7 @@ enum status segment_find(struct log_files *files, struct segment *segment, int64
     if (status != STATUS_OK) {
         return status;
     }
-    batch_cursor_init(&cursor, file, (struct space){buffer, sizeof(buffer)}, position, segment->size);
+    batch_cursor_init_sparse(&cursor, file, (struct space){buffer, sizeof(buffer)}, position, segment->size);
     do {
         status = batch_cursor_next(&cursor, &header);
     } while (status == STATUS_OK && batch_last_offset(&header) < offset);
@@ -325,7 +340,7 @@ enum status segment_find(struct log_files *files, struct segment *segment, int64
 /* Walks from `position` to the end and takes note of end and largest timestamp, without touching the indexes. */
 static enum status segment_walk_tail(struct log_files *files, struct segment *segment, uint32_t position)
 {
-    uint8_t buffer[CURSOR_BUFFER_SMALL];
+    UNINITIALIZED uint8_t buffer[CURSOR_BUFFER_SMALL];
     struct batch_cursor cursor;
     struct batch_header header;
     struct file *file;
@@ -390,6 +405,7 @@ static enum status segment_load_max_timestamp(struct log_files *files, struct se
 static enum status segment_check_indexes(struct log_files *files, struct segment *segment)
 {
     struct offset_entry last;
+    uint32_t near = 0;
     uint32_t count;
     enum status status = index_file_count(files, &segment->times.file, &count);
 
@@ -399,7 +415,7 @@ static enum status segment_check_indexes(struct log_files *files, struct segment
     if (status != STATUS_OK || count == 0) {
         return status == STATUS_NOT_FOUND ? STATUS_CORRUPT : status;
     }
-    status = offset_index_find(files, &segment->offsets, INT64_MAX, UINT32_MAX, &last);
+    status = offset_index_find(files, &segment->offsets, INT64_MAX, UINT32_MAX, &near, &last);
     if (status == STATUS_OK && (last.position >= segment->size || last.last_offset <= segment->base_offset)) {
         status = STATUS_CORRUPT;
     }
@@ -427,7 +443,8 @@ enum status segment_load_sealed(struct log_files *files, struct segment *segment
 
 enum status segment_load_active(struct log_files *files, struct segment *segment)
 {
-    uint32_t position;
+    struct batch_place place = {0};
+    uint32_t near = 0;
     enum status status;
 
     segment->end_offset = segment->base_offset;
@@ -442,14 +459,13 @@ enum status segment_load_active(struct log_files *files, struct segment *segment
     if (status != STATUS_OK) {
         return status;
     }
-    position = 0;
     if (segment->size > CURSOR_BUFFER_SMALL / 2) {
-        status = segment_seek_entry(files, segment, INT64_MAX, segment->size, &position);
+        status = segment_seek_entry(files, segment, INT64_MAX, segment->size, &near, &place);
     }
     if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
         return status;
     }
-    status = segment_walk_tail(files, segment, position);
+    status = segment_walk_tail(files, segment, place.position);
     if (status == STATUS_OK && segment->max_timestamp_offset >= segment->end_offset) {
         status = STATUS_CORRUPT;
     }

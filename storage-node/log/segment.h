@@ -70,6 +70,12 @@ MUST_USE enum status segment_seek(struct log_files *files, struct segment *segme
 /* The place of the batch that a time index entry speaks of, or the segment's start if that batch says otherwise. */
 MUST_USE enum status segment_seek_time(struct log_files *files, struct segment *segment,
                                        const struct time_entry *entry, uint32_t *position);
+/* The same, but the batch at that place was read: *place, of size 0 if there is none but the segment's start. `near`
+ * as for offset_index_find. */
+MUST_USE enum status segment_seek_batch(struct log_files *files, struct segment *segment, int64_t offset,
+                                        uint32_t position_max, uint32_t *near, struct batch_place *place);
+/* The batch that the cursor stands at. */
+struct batch_place batch_place_of(const struct batch_cursor *cursor, const struct batch_header *header);
 /* The first batch that ends at or behind `offset`. NOT_FOUND: none does. */
 MUST_USE enum status segment_find(struct log_files *files, struct segment *segment, int64_t offset,
                                   struct batch_place *place);

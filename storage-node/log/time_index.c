@@ -13,17 +13,10 @@ void time_index_init(struct time_index *index, int64_t base_offset)
     index->last_known = false;
 }
 
-static enum status time_index_get(struct log_files *files, struct time_index *index, uint32_t at,
-                                  struct time_entry *found)
+static void time_entry_read(const struct time_index *index, const uint8_t *entry, struct time_entry *found)
 {
-    uint8_t entry[INDEX_ENTRY_SIZE_MAX];
-    enum status status = index_file_get(files, &index->file, at, entry);
-
-    if (status == STATUS_OK) {
-        found->timestamp = load_i64(entry);
-        found->offset = index->file.base_offset + load_i32(entry + 8);
-    }
-    return status;
+    found->timestamp = load_i64(entry);
+    found->offset = index->file.base_offset + load_i32(entry + 8);
 }
 
 enum status time_index_append(struct log_files *files, struct time_index *index, int64_t timestamp, int64_t offset)
@@ -57,13 +50,20 @@ enum status time_index_append(struct log_files *files, struct time_index *index,
 
 enum status time_index_last(struct log_files *files, struct time_index *index, struct time_entry *entry)
 {
+    uint8_t found[INDEX_ENTRY_SIZE_MAX];
     uint32_t count;
     enum status status = index_file_count(files, &index->file, &count);
 
     if (status == STATUS_OK && count == 0) {
         status = STATUS_NOT_FOUND;
     }
-    return status == STATUS_OK ? time_index_get(files, index, count - 1, entry) : status;
+    if (status == STATUS_OK) {
+        status = index_file_get(files, &index->file, count - 1, found);
+    }
+    if (status == STATUS_OK) {
+        time_entry_read(index, found, entry);
+    }
+    return status;
 }
 
 static bool time_entry_before(const uint8_t *entry, const void *key)
@@ -79,13 +79,17 @@ static bool time_entry_below(const uint8_t *entry, const void *key)
 static enum status time_index_find(struct log_files *files, struct time_index *index, index_before before, int64_t key,
                                    struct time_entry *entry)
 {
+    uint8_t found[INDEX_ENTRY_SIZE_MAX];
     uint32_t count;
-    enum status status = index_file_search(files, &index->file, before, &key, &count);
+    enum status status = index_file_search(files, &index->file, before, &key, 0, &count, found);
 
     if (status == STATUS_OK && count == 0) {
         status = STATUS_NOT_FOUND;
     }
-    return status == STATUS_OK ? time_index_get(files, index, count - 1, entry) : status;
+    if (status == STATUS_OK) {
+        time_entry_read(index, found, entry);
+    }
+    return status;
 }
 
 enum status time_index_find_before(struct log_files *files, struct time_index *index, int64_t timestamp,
@@ -103,8 +107,9 @@ enum status time_index_find_below(struct log_files *files, struct time_index *in
 enum status time_index_truncate(struct log_files *files, struct time_index *index, int64_t offset)
 {
     const int64_t key = offset - index->file.base_offset;
+    uint8_t last[INDEX_ENTRY_SIZE_MAX];
     uint32_t count;
-    enum status status = index_file_search(files, &index->file, time_entry_below, &key, &count);
+    enum status status = index_file_search(files, &index->file, time_entry_below, &key, 0, &count, last);
 
     index->last_known = false;
     if (status == STATUS_NOT_FOUND || status == STATUS_CORRUPT) {

@@ -101,6 +101,40 @@ static void frames_larger_than_a_block_arrive_whole(void **state)
     assert_int_equal(stats_of(fixture).receive_bytes, 0);
 }
 
+/* A connection whose frames are alike is filled so that they fit; whatever comes then, nothing is lost. */
+static void large_frames_behind_each_other_arrive_whole(void **state)
+{
+    static const size_t SIZES[] = {62000, 62000, 62000, 62000, 62000, 931000, 931000, 931000, 200,    62000,
+                                   200,   15000, 17000, 17000, 17000, 300000, 300000, 300000, 300000, 40000};
+    static const size_t CHUNKS[] = {SIZE_MAX, 300000, 7777};
+    const size_t count = sizeof(SIZES) / sizeof(SIZES[0]);
+    struct fixture *fixture = *state;
+    struct fake_stream *stream;
+    size_t at = 0;
+
+    start(fixture);
+    stream = connect_to(fixture);
+    for (size_t c = 0; c < sizeof(CHUNKS) / sizeof(CHUNKS[0]); c++) {
+        stream->chunk = CHUNKS[c];
+        for (size_t i = 0; i < count; i++) {
+            push_produce(stream, (int32_t)i, SIZES[i]);
+        }
+        for (size_t i = 0; i < count;) {
+            world_run(&fixture->world);
+            assert_true(fixture->held_count > 0);
+            for (size_t j = 0; j < fixture->held_count; j++, i++) {
+                assert_true(frame_produce_intact(fixture->held[j]->body, (int32_t)i, SIZES[i]));
+                rpc_request_complete(fixture->held[j]);
+            }
+            fixture->held_count = 0;
+        }
+        world_run(&fixture->world);
+        assert_answers(stream, &at, 0, (int32_t)count - 1);
+    }
+    assert_no_more(stream, at);
+    assert_int_equal(stats_of(fixture).receive_bytes, 0);
+}
+
 /* --- order --- */
 
 static void answers_leave_in_order_although_handlers_finish_out_of_order(void **state)
@@ -463,6 +497,7 @@ int run_flow_tests(void)
         TEST(frames_may_be_cut_anywhere),
         TEST(many_frames_in_one_receive_are_all_answered_in_order),
         TEST(frames_larger_than_a_block_arrive_whole),
+        TEST(large_frames_behind_each_other_arrive_whole),
         TEST(answers_leave_in_order_although_handlers_finish_out_of_order),
         TEST(silent_requests_leave_no_bytes_and_no_gap),
         TEST(a_closing_request_lets_the_answers_before_it_go),

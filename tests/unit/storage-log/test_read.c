@@ -143,6 +143,72 @@ static void a_consumer_at_the_end_costs_no_read(void **state)
     assert_int_equal(world->faults.reads, reads);
 }
 
+/* More readers than are remembered, each with its own limit, side by side and while batches come. */
+static void readers_that_go_on_get_everything(void **state)
+{
+    struct world *world = *state;
+    int64_t offsets[12] = {0};
+    struct prng prng;
+    bool moved = true;
+
+    prng_init(&prng, 11);
+    world->config = world_config(150000);
+    world_open(world, false);
+    fill_mixed(world, &prng, 400);
+    for (int round = 0; moved; round++) {
+        moved = false;
+        for (size_t i = 0; i < 12; i++) {
+            const int64_t end = partition_log_written_end(world->log);
+            const size_t size_max = (size_t)(i + 1) * (i + 1) * 900;
+            const struct expected expected = read_expected(world, offsets[i], end, size_max, true);
+            struct log_slice slice;
+
+            if (offsets[i] == end) {
+                continue;
+            }
+            check_read(world, offsets[i], end, size_max, true);
+            assert_int_equal(partition_log_read(world->log, offsets[i], end, size_max, true, &slice), STATUS_OK);
+            assert_true(slice.next_offset > offsets[i] && slice.next_offset <= expected.next_offset);
+            offsets[i] = slice.next_offset;
+            file_unref(slice.file);
+            moved = true;
+        }
+        if (round % 8 == 0 && round < 200) {
+            fill_mixed(world, &prng, 4);
+        }
+        if (round % 20 == 19) {
+            partition_log_maintain(world->log, world->wall_ms + 5000, 0);
+        }
+    }
+    for (size_t i = 0; i < 12; i++) {
+        assert_true(offsets[i] == partition_log_written_end(world->log));
+    }
+}
+
+static void who_reads_on_through_large_batches_reads_little_else(void **state)
+{
+    struct world *world = *state;
+    int64_t offset = 0;
+    uint64_t reads;
+    uint64_t slices = 0;
+
+    world->config = world_config(100 << 20);
+    world_open(world, false);
+    world_fill(world, 1000, 20000);
+    reads = world->faults.reads;
+    while (offset < 800) {
+        struct log_slice slice;
+
+        assert_int_equal(partition_log_read(world->log, offset, 1000, 65000, true, &slice), STATUS_OK);
+        assert_int_equal(slice.next_offset, offset + 3);
+        offset = slice.next_offset;
+        file_unref(slice.file);
+        slices++;
+    }
+    /* One look into the index and one header, and the way to the first. */
+    assert_true(world->faults.reads - reads <= 2 * slices + 20);
+}
+
 static void what_is_not_flushed_is_not_read(void **state)
 {
     struct world *world = *state;
@@ -422,6 +488,8 @@ int test_read(void)
     const struct CMUnitTest tests[] = {
         LOG_TEST(slices_are_whole_batches_within_all_limits),
         LOG_TEST(a_consumer_at_the_end_costs_no_read),
+        LOG_TEST(readers_that_go_on_get_everything),
+        LOG_TEST(who_reads_on_through_large_batches_reads_little_else),
         LOG_TEST(what_is_not_flushed_is_not_read),
         LOG_TEST(offsets_outside_the_log_are_out_of_range),
         LOG_TEST(the_first_batch_comes_whole_only_if_asked_for),

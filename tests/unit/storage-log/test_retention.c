@@ -105,6 +105,56 @@ static void a_reader_keeps_its_slice_while_the_segment_goes(void **state)
     memory_free((void *)(uintptr_t)bytes.data);
 }
 
+static void closed_segments_of_class_memory_are_synced_later(void **state)
+{
+    struct world *world = *state;
+    uint64_t syncs;
+
+    world->config.durability = DURABILITY_MEMORY;
+    world->config.segment_bytes = 800;
+    world_open(world, false);
+    syncs = world->memory.syncs;
+    world_fill(world, 20, 120);
+    world_work(world);
+    assert_int_equal(partition_log_segment_count(world->log), 5);
+    partition_log_maintain(world->log, world->wall_ms + 29999, 20);
+    world_work(world);
+    assert_int_equal(world->memory.syncs, syncs);
+    assert_int_equal(partition_log_durable_end(world->log), 0);
+    assert_false(partition_log_quiet(world->log));
+    partition_log_maintain(world->log, world->wall_ms + 30000, 20);
+    world_work(world);
+    assert_true(world->memory.syncs > syncs);
+    assert_int_equal(partition_log_durable_end(world->log), 16);
+}
+
+static void closed_segments_of_other_classes_are_synced_at_once(void **state)
+{
+    struct world *world = *state;
+
+    world->config.durability = DURABILITY_INTERVAL;
+    world->config.segment_bytes = 800;
+    world_open(world, false);
+    world_fill(world, 20, 120);
+    world_work(world);
+    assert_int_equal(partition_log_durable_end(world->log), 16);
+}
+
+static void a_class_that_becomes_stricter_has_closed_segments_synced(void **state)
+{
+    struct world *world = *state;
+
+    world->config.durability = DURABILITY_MEMORY;
+    world->config.segment_bytes = 800;
+    world_open(world, false);
+    world_fill(world, 20, 120);
+    world->config.durability = DURABILITY_INTERVAL;
+    partition_log_configure(world->log, &world->config);
+    partition_log_maintain(world->log, world->wall_ms + 1, 20);
+    world_work(world);
+    assert_int_equal(partition_log_durable_end(world->log), 16);
+}
+
 static void age_counts_from_a_segments_newest_record(void **state)
 {
     struct world *world = *state;
@@ -370,6 +420,9 @@ int test_retention(void)
         LOG_TEST(files_are_renamed_at_once_and_removed_after_the_delay),
         LOG_TEST(on_a_full_disk_files_go_without_being_renamed),
         LOG_TEST(a_reader_keeps_its_slice_while_the_segment_goes),
+        LOG_TEST(closed_segments_of_class_memory_are_synced_later),
+        LOG_TEST(closed_segments_of_other_classes_are_synced_at_once),
+        LOG_TEST(a_class_that_becomes_stricter_has_closed_segments_synced),
         LOG_TEST(age_counts_from_a_segments_newest_record),
         LOG_TEST(a_log_that_is_old_as_a_whole_is_emptied),
         LOG_TEST(a_clock_before_1970_stands_at_1970),
