@@ -62,6 +62,7 @@ static void reading_fail(struct consumer_run *run, const char *what, int code)
 {
     sim_say(run->agent.world, "%s of %s-%d at %" PRId64 " failed: %s (%d)", run->ask != 0 ? "offset" : "fetch",
             run->topic->name, run->partition, run->ask != 0 ? run->ask : run->offset, what, code);
+    ledger_error(run->consumer->options.ledger, (int16_t)code);
     run->topic = NULL;
     agent_refresh(&run->agent);
     run->agent.next_host++;
@@ -338,7 +339,7 @@ static void reading_out_of_range(struct consumer_run *run)
         sim_fail(run->agent.world, "%s-%d: offset %" PRId64 " is out of range, and %" PRId64 " was the high watermark",
                  run->topic->name, run->partition, run->offset, run->floor.high_watermark);
     }
-    reading_fail(run, "out of range", 0);
+    reading_fail(run, "error", ERROR_OFFSET_OUT_OF_RANGE);
 }
 
 static void fetch_done(struct rpc_call *call)
@@ -433,7 +434,7 @@ static void consumer_due(void *context)
         agent_refresh(&run->agent);
         /* It waits for a leader that may never come: the topic can be gone. */
         if (run->topic != NULL && !run->pending) {
-            reading_fail(run, "no leader", run->topic->partitions[run->partition].leader);
+            reading_fail(run, "no leader", 0);
         }
     }
     /* Also looks whether a reading waits for a leader that does not come. */

@@ -111,7 +111,7 @@ static uint64_t disk_capacity(const struct sim_disk *disk)
     return disk->faults.capacity > 0 ? disk->faults.capacity : CAPACITY_DEFAULT;
 }
 
-static uint64_t disk_used(const struct sim_disk *disk)
+uint64_t disk_used_bytes(const struct sim_disk *disk)
 {
     uint64_t used = 0;
 
@@ -126,7 +126,7 @@ static bool disk_has_room(const struct sim_disk *disk, const struct sim_inode *i
 {
     const uint64_t now = inode_footprint(inode);
 
-    return disk->faults.capacity == 0 || size <= now || disk_used(disk) + (size - now) <= disk->faults.capacity;
+    return disk->faults.capacity == 0 || size <= now || disk_used_bytes(disk) + (size - now) <= disk->faults.capacity;
 }
 
 /* The next component of *path in `name`, which has room for every path; false at the end. */
@@ -331,6 +331,13 @@ static struct sim_handle *disk_open_inode(struct sim_disk *disk, struct sim_inod
     return handle;
 }
 
+static bool name_ends(const char *name, const char *end)
+{
+    const size_t size = strlen(name);
+
+    return size >= strlen(end) && strcmp(name + size - strlen(end), end) == 0;
+}
+
 /* A new inode under a new name. */
 static struct sim_inode *disk_make(struct sim_disk *disk, struct sim_inode *directory, const char *name,
                                    enum disk_kind kind)
@@ -339,6 +346,7 @@ static struct sim_inode *disk_make(struct sim_disk *disk, struct sim_inode *dire
     const struct name_setting setting = {.directory = directory, .inode = inode, .text = name};
 
     disk_note(disk, UINT64_C(0xc4ea7e), name, strlen(name));
+    disk->process->world->counters.segments_made += name_ends(name, ".log") ? 1 : 0;
     names_change(&disk->pending, &setting, 1);
     inode_unref(inode);
     return inode;
@@ -418,6 +426,7 @@ static enum status disk_rename_path(struct disk *base, const char *from, const c
     status = disk_may_replace(names_find(&settings[0].directory->cached_names, to_name), inode);
     if (status == STATUS_OK) {
         disk_note(disk, UINT64_C(0x4e4a3e), to_name, strlen(to_name));
+        disk->process->world->counters.segments_retired += name_ends(to_name, ".log.deleted") ? 1 : 0;
         settings[0].inode = inode;
         names_change(&disk->pending, settings, 2);
     }
@@ -578,7 +587,7 @@ static enum status disk_space_path(struct disk *base, const char *path, struct d
     struct sim_disk *disk = disk_from(base);
     const enum status status = disk_gate(disk, CALL_LOOK, CALL_NS);
     const uint64_t total = disk_capacity(disk);
-    const uint64_t used = disk_used(disk);
+    const uint64_t used = disk_used_bytes(disk);
 
     if (status != STATUS_OK) {
         return status;
@@ -760,6 +769,54 @@ enum status sim_disk_flip(struct sim_process *process, const char *path, uint64_
     content_flip(&inode->cached, offset, bit);
     content_flip(&inode->durable, offset, bit);
     return STATUS_OK;
+}
+
+/* The file number *skip below `directory`, in the order of the names on the platter; NULL if there are fewer, and *skip
+ * is less by what there is. `name` gets its name. */
+static struct sim_inode *disk_file_number(const struct sim_inode *directory, uint64_t *skip, const char **name)
+{
+    LIST_EACH(link, &directory->durable_names) {
+        const struct sim_name *entry = LIST_ENTRY(link, struct sim_name, link);
+
+        if (entry->inode->kind == DISK_DIRECTORY) {
+            struct sim_inode *found = disk_file_number(entry->inode, skip, name);
+
+            if (found != NULL) {
+                return found;
+            }
+        } else if (entry->inode->durable.size > 0) {
+            if (*skip == 0) {
+                *name = entry->text;
+                return entry->inode;
+            }
+            (*skip)--;
+        }
+    }
+    return NULL;
+}
+
+void disk_rot(struct sim_disk *disk)
+{
+    struct sim_world *world = disk->process->world;
+    uint64_t count = UINT64_MAX;
+    struct sim_inode *inode;
+    const char *name;
+    uint64_t offset;
+    unsigned bit;
+
+    (void)disk_file_number(disk->root, &count, &name);
+    count = UINT64_MAX - count;
+    if (count == 0) {
+        return;
+    }
+    count = prng_below(&world->prng, count);
+    inode = disk_file_number(disk->root, &count, &name);
+    offset = prng_below(&world->prng, inode->durable.size);
+    bit = (unsigned)prng_below(&world->prng, 8);
+    sim_say(world, "the disk of %s rots: bit %u of byte %llu of %s", disk->process->name, bit,
+            (unsigned long long)offset, name);
+    content_flip(&inode->cached, offset, bit);
+    content_flip(&inode->durable, offset, bit);
 }
 
 void sim_disk_replace(struct sim_process *process)

@@ -114,6 +114,13 @@ void ledger_producer_id(struct ledger *ledger, int64_t producer_id)
     ledger->producer_ids[ledger->producer_id_count++] = producer_id;
 }
 
+void ledger_error(struct ledger *ledger, int16_t code)
+{
+    if (code > 0 && code < LEDGER_ERRORS_MAX) {
+        ledger->errors[code]++;
+    }
+}
+
 static size_t value_size(uint64_t number)
 {
     return 8 + (size_t)(number * 37 % (LEDGER_VALUE_MAX - 8));

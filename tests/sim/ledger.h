@@ -26,6 +26,7 @@
 #define LEDGER_NAME_MAX 31
 #define LEDGER_VALUE_MAX 300
 #define LEDGER_EPOCHS_MAX 256
+#define LEDGER_ERRORS_MAX 128
 
 /* What is known of an offset. */
 struct ledger_place {
@@ -85,6 +86,7 @@ struct ledger {
     int64_t *producer_ids;
     size_t producer_id_count;
     uint64_t acknowledged;
+    uint64_t errors[LEDGER_ERRORS_MAX]; /* answers with that code */
     bool rot;                      /* disks change bits: see ledger_observe */
     uint64_t rotten;               /* what was met of that */
 };
@@ -112,6 +114,8 @@ size_t ledger_value(uint64_t number, uint8_t *value);
 /* The number that a value has, or UINT64_MAX if it is none. */
 uint64_t ledger_number(struct bytes value);
 
+/* An answer had this error code. */
+void ledger_error(struct ledger *ledger, int16_t code);
 /* A produce was answered: `count` records from `number` are at `offset`. */
 void ledger_acknowledge(struct ledger *ledger, struct ledger_topic *topic, int32_t partition, int64_t offset,
                         uint64_t number, int32_t count);

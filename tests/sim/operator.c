@@ -70,6 +70,7 @@ static bool operator_answered(struct operator_run *run, bool shaped, int16_t cod
         return true;
     }
     run->operator->failed++;
+    ledger_error(run->operator->options.ledger, code);
     sim_say(run->agent.world, "request %d failed: %s (%d)", run->call.key, status_text(run->call.status), code);
     run->agent.next_host++;
     return false;

@@ -27,7 +27,7 @@ struct flight {
     uint64_t number; /* of the first record */
     int32_t count;
     bool sent;
-    bool again;
+    unsigned tries;
     bool acknowledged;
     struct space batch; /* owned */
     struct rpc_call call;
@@ -131,6 +131,7 @@ static void flight_refused(struct flight *flight, int16_t code)
     struct producer *producer = lane->run->producer;
 
     producer->refused++;
+    ledger_error(producer->options.ledger, code);
     sim_say(lane->run->agent.world, "produce to %s-%d, records %" PRIu64 " and on: error %d", lane->topic->name,
             lane->partition, flight->number, code);
     if (producer->options.idempotent && error_breaks_promise(code) && lane->flights[0] == flight &&
@@ -148,6 +149,7 @@ static void flight_acknowledged(struct flight *flight, int64_t offset)
     struct producer *producer = lane->run->producer;
 
     producer->acknowledged++;
+    producer->acknowledged_again += flight->tries > 1 ? 1 : 0;
     lane->begun = true;
     lane->final = lane->final || (lane->run->was_finishing && flight->number >= lane->run->final_number);
     ledger_acknowledge(producer->options.ledger, lane->topic, lane->partition, offset, flight->number, flight->count);
@@ -216,9 +218,8 @@ static bool flight_send(struct flight *flight, struct rpc_client *rpc)
     if (!agent_call(rpc, &flight->call, API_PRODUCE, PRODUCE_VERSION_MAX, &request)) {
         return false;
     }
-    lane->run->producer->sent_again += flight->again ? 1 : 0;
     flight->sent = true;
-    flight->again = true;
+    flight->tries++;
     lane->pending++;
     return true;
 }

@@ -29,7 +29,7 @@ struct producer {
     uint64_t acknowledged;      /* batches */
     uint64_t refused;           /* answered with an error */
     uint64_t unanswered;
-    uint64_t sent_again;
+    uint64_t acknowledged_again; /* of them, sent more than once */
 };
 
 void producer_init(struct producer *producer, const struct producer_options *options);

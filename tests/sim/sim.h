@@ -33,10 +33,12 @@
 
 struct sim_world;
 struct sim_process;
+struct narration_ring;
 
 struct sim_options {
     uint64_t seed;
     bool narrate;            /* the programs' trace lines and the simulator's own go to standard output */
+    struct narration_ring *ring; /* if not NULL: keeps the last of them; borrowed for the world's life */
     uint64_t tcp_timeout_ns; /* how long a connection bears a silent peer; 0: one minute */
 };
 
@@ -49,6 +51,8 @@ struct sim_counters {
     uint64_t disk_syncs;
     uint64_t crashes;
     uint64_t connections;
+    uint64_t segments_made;    /* files *.log */
+    uint64_t segments_retired; /* renamed to *.deleted */
 };
 
 /* One world per thread at a time. */
@@ -78,7 +82,7 @@ void sim_at(struct sim_world *world, uint64_t delay_ns, void (*run)(void *contex
 void sim_fail(struct sim_world *world, const char *format, ...) PRINTF_LIKE(2, 3);
 /* The report, or NULL. */
 const char *sim_failure(const struct sim_world *world);
-/* A line of narration, written if the world narrates. */
+/* A line of narration. */
 void sim_say(struct sim_world *world, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* What a process runs. */

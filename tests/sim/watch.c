@@ -28,7 +28,7 @@ struct committed {
 struct member_view {
     uint32_t incarnation;
     uint64_t commit_index;
-    uint64_t base_index;
+    uint64_t last_index;
     uint64_t led_term; /* as whose leader its log was looked through */
     int64_t image_offset;
 };
@@ -158,13 +158,14 @@ static void watch_controller(struct watch *watch, unsigned index, const struct q
                  index + 1, glimpse.applied_index, glimpse.commit_index, view->commit_index, glimpse.last_index);
         return;
     }
-    watch->counts.installs += glimpse.base_index > glimpse.commit_index && view->base_index > 0 ? 1 : 0;
+    /* Its log begins behind what it had: it was given a snapshot. */
+    watch->counts.installs += view->last_index > 0 && glimpse.base_index > view->last_index ? 1 : 0;
     first = (view->commit_index > glimpse.base_index ? view->commit_index : glimpse.base_index) + 1;
     for (uint64_t i = first; i <= glimpse.commit_index; i++) {
         watch_entry(watch, index, quorum, i, glimpse.term);
     }
     view->commit_index = glimpse.commit_index;
-    view->base_index = glimpse.base_index;
+    view->last_index = glimpse.last_index;
     watch->commit_index = glimpse.commit_index > watch->commit_index ? glimpse.commit_index : watch->commit_index;
     if (glimpse.leading && view->led_term != glimpse.term) {
         view->led_term = glimpse.term;

@@ -4,6 +4,7 @@
 #define SIM_WORKLOAD_H
 
 #include "tests/sim/sim.h"
+#include "tests/sim/tally.h"
 
 #define VERDICT_TEXT_MAX 1024
 
@@ -13,6 +14,7 @@ struct verdict {
     uint64_t hash;
     uint64_t simulated_ns;
     struct sim_counters counters;
+    struct tally tally;
 };
 
 struct workload {

@@ -33,9 +33,11 @@ void workload_chatter(const struct sim_options *options, struct verdict *verdict
         sim_process_start(sim_process_add(world, names[i], 1, &clients[i].program));
     }
     faults.gap_most_ns = NS_PER_SECOND;
+    faults.members = 1;
     nemesis = nemesis_create(world, &process, 1, &faults);
     sim_run_for(world, STORM_NS);
     nemesis_rest(nemesis);
+    nemesis_leave(nemesis);
     /* The clients have no timeouts, so a power cut may have left them with half a connection. */
     for (int i = 0; i < CLIENTS; i++) {
         struct sim_process *client = sim_process_find(world, names[i]);

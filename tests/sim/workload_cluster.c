@@ -10,6 +10,7 @@
 #include "tests/sim/watch.h"
 #include "tests/sim/workload.h"
 
+#include "common/wire/error.h"
 #include "controller/controller.h"
 
 #include <stdio.h>
@@ -118,9 +119,35 @@ static void scene_close(struct scene *scene)
     }
 }
 
+static void scene_stop_member(void *context, struct sim_process *process)
+{
+    cluster_stop(context, process);
+}
+
+/* Most storms are of crashes, networks and clocks; some have bad disks, too, and a few have disks that rot. */
+static struct nemesis_options scene_draw_faults(struct scene *scene)
+{
+    struct prng *prng = sim_prng(scene->world);
+    const uint64_t kind = prng_below(prng, 10);
+    struct nemesis_options faults = nemesis_options_all();
+
+    faults.gap_most_ns = (1 + prng_below(prng, 4)) * NS_PER_SECOND;
+    faults.duration_most_ns = (2 + prng_below(prng, 12)) * NS_PER_SECOND;
+    faults.members = cluster_controller_count(scene->cluster) + cluster_node_count(scene->cluster);
+    faults.stop = scene_stop_member;
+    faults.context = scene->cluster;
+    faults.may[NEMESIS_DISK_ERRORS] = kind >= 6 && kind <= 8;
+    faults.may[NEMESIS_FULL_DISK] = kind >= 7 && kind <= 8;
+    /* Some storms are of few kinds. */
+    for (int i = 0; prng_below(prng, 3) == 0 && i < NEMESIS_DISTURBANCES; i++) {
+        faults.may[i] = faults.may[i] && prng_below(prng, 2) == 0;
+    }
+    return faults;
+}
+
 static void scene_disturb(struct scene *scene)
 {
-    const struct nemesis_options faults = nemesis_options_all();
+    const struct nemesis_options faults = scene_draw_faults(scene);
     struct sim_process *processes[SIM_PROCESSES_MAX];
     unsigned count = 0;
 
@@ -195,12 +222,17 @@ static bool cluster_is_down(void *context)
 /* The orderly stop: what a process leaves behind is a failure of the world. */
 static bool scene_ends(struct scene *scene)
 {
+    nemesis_leave(scene->nemesis);
     for (unsigned i = 0; i < cluster_node_count(scene->cluster); i++) {
-        cluster_stop(scene->cluster, cluster_node(scene->cluster, i));
+        if (cluster_node_running(scene->cluster, i) != NULL) {
+            cluster_stop(scene->cluster, cluster_node(scene->cluster, i));
+        }
     }
     sim_run_for(scene->world, sim_between(scene->world, 0, 5 * NS_PER_SECOND));
     for (unsigned i = 0; i < cluster_controller_count(scene->cluster); i++) {
-        cluster_stop(scene->cluster, cluster_controller(scene->cluster, i));
+        if (cluster_controller_running(scene->cluster, i) != NULL) {
+            cluster_stop(scene->cluster, cluster_controller(scene->cluster, i));
+        }
     }
     return scene_wait(scene, cluster_is_down, scene->cluster, "all controllers and nodes stop");
 }
@@ -221,12 +253,46 @@ static bool scene_play(struct scene *scene)
            scene_ends(scene);
 }
 
+static void scene_tally(const struct scene *scene, struct tally *tally)
+{
+    const struct watch_counts *watched = watch_counts_get(scene->watch);
+    char name[TALLY_NAME_SIZE];
+    uint64_t again = 0;
+    uint64_t unanswered = 0;
+
+    for (unsigned i = 0; i < PRODUCERS; i++) {
+        again += scene->producers[i].acknowledged_again;
+        unanswered += scene->producers[i].unanswered;
+    }
+    tally_add(tally, "records acknowledged", scene->ledger.acknowledged);
+    tally_add(tally, "records read", scene->consumers[0].records + scene->consumers[1].records);
+    tally_add(tally, "batches acknowledged after a retry", again);
+    tally_add(tally, "batches not answered", unanswered);
+    tally_add(tally, "orders carried out", scene->operator.done);
+    tally_add(tally, "topics", (uint64_t)scene->ledger.topic_count);
+    tally_add(tally, "terms with a leader", watched->terms);
+    tally_add(tally, "metadata entries", watched->entries);
+    tally_add(tally, "metadata images compared", watched->images);
+    tally_add(tally, "snapshots installed", watched->installs);
+    for (int i = 0; scene->nemesis != NULL && i < NEMESIS_DISTURBANCES; i++) {
+        snprintf(name, sizeof(name), "fault: %s", nemesis_name((enum disturbance)i));
+        tally_add(tally, name, nemesis_counts(scene->nemesis)[i]);
+    }
+    for (int16_t i = 1; i < LEDGER_ERRORS_MAX; i++) {
+        if (scene->ledger.errors[i] > 0) {
+            snprintf(name, sizeof(name), "error: %s", kafka_error_name(i));
+            tally_add(tally, name, scene->ledger.errors[i]);
+        }
+    }
+}
+
 void workload_cluster(const struct sim_options *options, struct verdict *verdict)
 {
     struct scene scene = {0};
 
     scene_open(&scene, options);
     verdict_take(verdict, scene.world, scene_play(&scene));
+    scene_tally(&scene, &verdict->tally);
     sim_say(scene.world, "%llu records were acknowledged, %llu terms had a leader",
             (unsigned long long)scene.ledger.acknowledged,
             (unsigned long long)watch_counts_get(scene.watch)->terms);
