@@ -1,6 +1,6 @@
-/* See batch.h. Worker w of n runs the seeds first + w, first + w + n, ... and adds to its totals in memory that it shares
- * with its parent. One that dies of a failed assertion or a bad pointer tells its seed and the end of its narration
- * first; the parent counts that seed as failed and starts another worker behind it. */
+/* See batch.h. Worker w of n runs the seeds first + w, first + w + n, ... and adds to its totals in memory that it
+ * shares with its parent. One that dies of a failed assertion or a bad pointer tells its seed and the end of its
+ * narration first; the parent counts that seed as failed and starts another worker behind it. */
 #include "tests/sim/batch.h"
 
 #include "tests/sim/narration.h"
@@ -239,8 +239,8 @@ static void totals_print(const struct batch_options *options, const struct total
     if (options->first < options->last) {
         tally_print(&totals->tally);
     }
-    printf("%s: %" PRIu64 " runs, %" PRIu64 " failed, %.1f simulated hours in %.1f s of processor (%.0f times as fast), "
-           "%" PRIu64 " events (%.0f per ms), %.1f seeds per s\n",
+    printf("%s: %" PRIu64 " runs, %" PRIu64 " failed, %.1f simulated hours in %.1f s of processor (%.0f times as fast)"
+           ", %" PRIu64 " events (%.0f per ms), %.1f seeds per s\n",
            options->workload->name, totals->runs, totals->failures, simulated / 3600, cpu, simulated / divisor,
            totals->counters.events, (double)totals->counters.events / divisor / 1000, (double)totals->runs / divisor);
 }

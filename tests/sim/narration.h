@@ -1,6 +1,6 @@
-/* What is told of a run: the simulator's own lines and the trace of the programs, each with virtual time and who speaks.
- * A narrating world prints all of it; one with a ring keeps the last lines, without those of level debug, and counts
- * the programs' events by name. */
+/* What is told of a run: the simulator's own lines and the trace of the programs, each with virtual time and who
+ * speaks. A narrating world prints all of it; one with a ring keeps the last lines, without those of level debug, and
+ * counts the programs' events by name. */
 #ifndef SIM_NARRATION_H
 #define SIM_NARRATION_H
 

@@ -37,7 +37,8 @@ struct nemesis_options {
     uint64_t gap_most_ns;      /* between two disturbances */
     uint64_t duration_most_ns; /* of one */
     bool may[NEMESIS_DISTURBANCES];
-    /* The first `members` of the processes have a disk and an orderly stop; only to them happens what concerns these. */
+    /* The first `members` of the processes have a disk and an orderly stop; only to them happens what concerns
+     * these. */
     unsigned members;
     void (*stop)(void *context, struct sim_process *process); /* NULL: no NEMESIS_STOP */
     void *context;
