@@ -74,15 +74,14 @@ enum status disk_sync_parent(struct disk *disk, const char *path)
     return disk_parent(path, directory) ? disk_sync_directory(disk, directory) : STATUS_TOO_LARGE;
 }
 
-enum status disk_replace_file(struct disk *disk, const char *path, struct bytes contents)
+/* Writes `path` and ".tmp" and puts it in its place. */
+static enum status disk_put_file(struct disk *disk, const char *path, struct bytes contents, bool sync)
 {
     char temporary[DISK_PATH_MAX];
-    char directory[DISK_PATH_MAX];
     struct file *file;
     enum status status;
 
-    if (snprintf(temporary, sizeof(temporary), "%s.tmp", path) >= (int)sizeof(temporary) ||
-        !disk_parent(path, directory)) {
+    if (snprintf(temporary, sizeof(temporary), "%s.tmp", path) >= (int)sizeof(temporary)) {
         return STATUS_TOO_LARGE;
     }
     status = disk_open(disk, temporary, FILE_WRITE | FILE_CREATE | FILE_TRUNCATE, &file);
@@ -90,17 +89,23 @@ enum status disk_replace_file(struct disk *disk, const char *path, struct bytes 
         return status;
     }
     status = file_write(file, 0, &contents, 1);
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && sync) {
         status = file_sync(file);
     }
     file_unref(file);
-    if (status == STATUS_OK) {
-        status = disk_rename(disk, temporary, path);
-    }
-    if (status == STATUS_OK) {
-        status = disk_sync_directory(disk, directory);
-    }
-    return status;
+    return status == STATUS_OK ? disk_rename(disk, temporary, path) : status;
+}
+
+enum status disk_swap_file(struct disk *disk, const char *path, struct bytes contents)
+{
+    return disk_put_file(disk, path, contents, false);
+}
+
+enum status disk_replace_file(struct disk *disk, const char *path, struct bytes contents)
+{
+    const enum status status = disk_put_file(disk, path, contents, true);
+
+    return status == STATUS_OK ? disk_sync_parent(disk, path) : status;
 }
 
 enum status disk_make_directories(struct disk *disk, const char *path)

@@ -1,11 +1,12 @@
-/* A clean stop: everything synced, indexes complete, the snapshot at the log's end. A log that nothing was appended to
- * since it was opened has all that and costs nothing. */
+/* A clean stop: everything synced, what waited for the indexes written, the snapshot of producers at the log's end. A
+ * log that nothing was appended to since it was opened has all that and costs nothing. */
 #include "storage-node/log/log_state.h"
 
 #include "common/env/disk.h"
 
 /* What an open on another thread needs at a time. */
 #define SHUTDOWN_OPEN_MAX 8
+#define SNAPSHOT_SIZE_MIN (64U << 10)
 
 static enum status log_sync_named(struct partition_log *log, int64_t offset, enum segment_part part)
 {
@@ -27,7 +28,7 @@ static enum status log_sync_named(struct partition_log *log, int64_t offset, enu
 
 static enum status log_sync_segments(struct partition_log *log)
 {
-    enum status status = segment_seal(&log->files, log_active(log));
+    enum status status = STATUS_OK;
 
     for (size_t i = 0; i < log->segment_count && status == STATUS_OK; i++) {
         struct segment *segment = log->segments[i];
@@ -46,48 +47,95 @@ static enum status log_sync_segments(struct partition_log *log)
     return status;
 }
 
-static enum status log_stop(struct partition_log *log)
+/* A snapshot saves the next start from looking for producers in what lies behind the last one. In a few small batches
+ * it finds them as fast as in another file. */
+static bool log_needs_snapshot(const struct partition_log *log)
+{
+    return log->snapshot_offset != log->log_end &&
+           (log->snapshot_offset != OFFSET_NONE || log->producers.producers.count > 0 ||
+            partition_log_size(log) > SNAPSHOT_SIZE_MIN);
+}
+
+/* Everything to the files that is still in memory. */
+static enum status log_write_out(struct partition_log *log, bool sync)
 {
     enum status status = partition_log_flush(log);
 
     if (status == STATUS_OK) {
-        status = log_write_epochs(log);
+        status = log_write_epochs(log, sync);
     }
-    if (status != STATUS_OK || !log->changed || !log->made) {
+    if (status != STATUS_OK || !partition_log_unsettled(log)) {
         return status;
     }
-    status = log_sync_segments(log);
-    if (status == STATUS_OK && log->snapshot_offset != log->log_end) {
+    status = segment_write_waiting(&log->files, log_active(log));
+    if (status == STATUS_OK && log_needs_snapshot(log)) {
         status = log_write_snapshot(log, log->log_end);
-        if (status == STATUS_OK && log->snapshot_offset == log->log_end) {
-            status = log_sync_named(log, log->log_end, SEGMENT_SNAPSHOT);
-        }
+    }
+    return status;
+}
+
+static enum status log_sync_all(struct partition_log *log)
+{
+    enum status status = log_sync_segments(log);
+
+    if (status == STATUS_OK && log->snapshot_offset == log->log_end) {
+        status = log_sync_named(log, log->log_end, SEGMENT_SNAPSHOT);
     }
     if (status == STATUS_OK) {
         status = disk_sync_directory(log->files.disk, log->files.directory);
     }
     if (status == STATUS_OK && log->identity_dirty) {
         status = log_sync_identity(&log->files);
-        log->identity_dirty = status != STATUS_OK;
     }
     if (status == STATUS_OK) {
-        log->durable_end = log->written_end;
-        log->directory_dirty = false;
-        log->changed = false;
+        partition_log_settle(log);
     }
     return status;
 }
 
-enum status partition_log_shutdown(struct partition_log *log)
+enum status partition_log_sync_around(const struct partition_log *log)
+{
+    const char *slash = strrchr(log->files.directory, '/');
+    const size_t size = slash != NULL ? (size_t)(slash - log->files.directory) : 0;
+    char directory[DISK_PATH_MAX];
+
+    if (size == 0 || size >= sizeof(directory)) {
+        return STATUS_INVALID;
+    }
+    memcpy(directory, log->files.directory, size);
+    directory[size] = '\0';
+    return disk_sync_below(log->files.disk, directory);
+}
+
+void partition_log_settle(struct partition_log *log)
+{
+    log->durable_end = log->written_end;
+    log->settled_end = log_active(log)->base_offset;
+    log->directory_dirty = false;
+    log->identity_dirty = false;
+    log->changed = false;
+}
+
+bool partition_log_unsettled(const struct partition_log *log)
+{
+    return log->failure == STATUS_OK && log->changed && log->made;
+}
+
+enum status partition_log_shutdown(struct partition_log *log, bool sync)
 {
     struct file_cache *private = NULL;
-    enum status status;
+    enum status status = log->failure;
 
     if (log->files.cache == NULL) {
         private = file_cache_create(log->files.disk, SHUTDOWN_OPEN_MAX);
         log->files.cache = private;
     }
-    status = log->failure != STATUS_OK ? log->failure : log_stop(log);
+    if (status == STATUS_OK) {
+        status = log_write_out(log, sync);
+    }
+    if (status == STATUS_OK && sync && partition_log_unsettled(log)) {
+        status = log_sync_all(log);
+    }
     if (status != STATUS_OK && status != STATUS_BUSY && !log_failure_passes(status)) {
         log_fail(log, status);
     }

@@ -183,7 +183,7 @@ void log_sync_cut(struct partition_log *log, int64_t offset);
 /* The turn-end hook: runs what finished. */
 void log_hook_run(void *context);
 /* Writes the epoch file now if it is behind. BUSY: a sync in flight does, with older contents. */
-MUST_USE enum status log_write_epochs(struct partition_log *log);
+MUST_USE enum status log_write_epochs(struct partition_log *log, bool sync);
 
 /* Takes segments [first, first + count) off the log: files renamed to .deleted, to be removed when `due_ms` has
  * come. */

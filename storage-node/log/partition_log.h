@@ -194,9 +194,15 @@ MUST_USE enum status partition_log_aborted(struct partition_log *log, int64_t fr
                                            void (*each)(void *context, int64_t producer_id, int64_t first_offset),
                                            void *context);
 
-/* For a clean stop: flush, sync, producer snapshot; blocking. In a job only after partition_log_detach.
- * STATUS_BUSY: a sync in flight holds the epoch file; again when it is done, or the stop is not a clean one. */
-MUST_USE enum status partition_log_shutdown(struct partition_log *log);
+/* For a clean stop: flush, producer snapshot, and sync of all that is not synced; blocking. In a job only after
+ * partition_log_detach. STATUS_BUSY: a sync in flight holds the epoch file; again when it is done, or the stop is not a
+ * clean one. Without `sync` everything is written only: then the caller makes the whole log directory durable,
+ * once for all logs in it with partition_log_sync_around, and says so to each with partition_log_settle. */
+MUST_USE enum status partition_log_shutdown(struct partition_log *log, bool sync);
+MUST_USE enum status partition_log_sync_around(const struct partition_log *log);
+void partition_log_settle(struct partition_log *log);
+/* Of a detached log: partition_log_shutdown has something to sync. */
+bool partition_log_unsettled(const struct partition_log *log);
 
 /* Deletes a partition's directory: rename to `TOPIC-N.<uuid>-delete` now (so that the name is free), files later in a
  * job. `renamed` gets the new path. The log must be closed. */

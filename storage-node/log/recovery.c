@@ -305,7 +305,7 @@ enum status recovery_load(struct recovery *recovery, size_t i)
     struct segment *segment = log->segments[i];
     const bool active = i + 1 == log->segment_count;
     bool cut;
-    enum status status = active ? segment_load_active(&log->files, segment)
+    enum status status = active ? recovery_resume_active(recovery)
                                 : segment_load_sealed(&log->files, segment, log->segments[i + 1]->base_offset);
 
     if (status != STATUS_CORRUPT) {
@@ -729,7 +729,7 @@ static enum status recovery_settle(struct recovery *recovery)
     if (recovery->resumed) {
         return recovery_resume_sync(recovery);
     }
-    status = log_write_epochs(log);
+    status = log_write_epochs(log, true);
     if (status == STATUS_OK && recovery->repaired) {
         status = disk_sync_directory(log->files.disk, log->files.directory);
     }

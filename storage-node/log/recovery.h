@@ -35,7 +35,10 @@ void log_note_epoch(struct partition_log *log, const struct batch_header *header
 /* Loads a segment whose batches are trusted, the last one's end too. */
 MUST_USE enum status recovery_load(struct recovery *recovery, size_t i);
 
-/* recovery_kept.c: adopts all segments. CORRUPT: they are not as a killed process leaves them, nothing was changed. */
+/* recovery_kept.c: adopts the last segment. CORRUPT: it is not as a killed process, or a clean stop, leaves it; nothing
+ * was changed. */
+MUST_USE enum status recovery_resume_active(struct recovery *recovery);
+/* Adopts all segments. CORRUPT: they are not as a killed process leaves them, nothing was changed. */
 MUST_USE enum status recovery_resume(struct recovery *recovery);
 /* ... then how much of it is durable, ... */
 void recovery_resume_bounds(struct recovery *recovery);

@@ -49,52 +49,57 @@ static enum status resume_header(struct log_files *files, struct segment *segmen
     return status == STATUS_END || status == STATUS_TRUNCATED ? STATUS_CORRUPT : status;
 }
 
+/* The batch that the offset index names last. NOT_FOUND: it names none. */
+static enum status resume_entry(struct log_files *files, struct segment *segment, struct batch_header *header,
+                                uint32_t *position)
+{
+    struct offset_entry entry;
+    uint32_t near = 0;
+    enum status status = offset_index_find(files, &segment->offsets, INT64_MAX, INT32_MAX, &near, &entry);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (entry.position >= segment->size || entry.last_offset <= segment->base_offset) {
+        return STATUS_CORRUPT;
+    }
+    *position = entry.position;
+    status = resume_header(files, segment, entry.position, segment->size, header);
+    if (status == STATUS_OK &&
+        (batch_last_offset(header) != entry.last_offset || header->base_offset < segment->base_offset)) {
+        status = STATUS_CORRUPT;
+    }
+    return status;
+}
+
 /* Puts the segment's end to the batch that the offset index names last: what lies behind is walked. */
 static enum status resume_place(struct log_files *files, struct segment *segment)
 {
-    const uint32_t size = segment->size;
-    struct offset_entry entry;
     struct batch_header header;
-    struct time_entry time;
-    uint32_t near = 0;
+    uint32_t position = 0;
+    bool indexed;
     enum status status = resume_index(files, &segment->times.file);
 
     if (status == STATUS_OK) {
         status = resume_index(files, &segment->offsets.file);
     }
-    if (status != STATUS_OK) {
-        return status;
+    if (status == STATUS_OK) {
+        status = segment_load_max_timestamp(files, segment, INT64_MAX);
     }
-    segment->size = 0;
+    if (status == STATUS_OK) {
+        status = resume_entry(files, segment, &header, &position);
+    }
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
+        return status == STATUS_TRUNCATED ? STATUS_CORRUPT : status;
+    }
+    indexed = status == STATUS_OK;
+    if (indexed && segment->max_timestamp == TIMESTAMP_NONE) {
+        return STATUS_CORRUPT; /* an entry of one index has one in the other */
+    }
+    segment->size = position;
     segment->unindexed = 0;
-    segment->end_offset = segment->base_offset;
-    segment->max_timestamp = TIMESTAMP_NONE;
-    segment->max_timestamp_offset = segment->base_offset;
-    status = offset_index_find(files, &segment->offsets, INT64_MAX, INT32_MAX, &near, &entry);
-    if (status == STATUS_NOT_FOUND) {
-        return STATUS_OK;
-    }
-    if (status == STATUS_OK && entry.position >= size) {
-        status = STATUS_CORRUPT;
-    }
-    if (status == STATUS_OK) {
-        status = resume_header(files, segment, entry.position, size, &header);
-    }
-    if (status != STATUS_OK || batch_last_offset(&header) != entry.last_offset ||
-        header.base_offset < segment->base_offset) {
-        return status != STATUS_OK ? status : STATUS_CORRUPT;
-    }
-    segment->size = entry.position;
-    segment->end_offset = header.base_offset;
-    status = time_index_last(files, &segment->times, &time);
-    if (status == STATUS_OK && (time.timestamp < 0 || time.offset < segment->base_offset)) {
-        return STATUS_CORRUPT;
-    }
-    if (status == STATUS_OK) {
-        segment->max_timestamp = time.timestamp;
-        segment->max_timestamp_offset = time.offset;
-    }
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    segment->end_offset = indexed ? header.base_offset : segment->base_offset;
+    return STATUS_OK;
 }
 
 /* Takes note of the batches from the segment's end on, as the process did that wrote them. TRUNCATED: of the last one
@@ -122,7 +127,7 @@ static enum status resume_walk(struct recovery *recovery, struct segment *segmen
 
         if (place.base_offset < segment->end_offset || place.last_offset - segment->base_offset > INT32_MAX) {
             status = STATUS_CORRUPT;
-        } else if (cursor.next + CHECKED_TAIL > size) {
+        } else if (!recovery->options->clean && cursor.next + CHECKED_TAIL > size) {
             status = batch_cursor_check(&cursor, &header);
         }
         if (status == STATUS_OK) {
@@ -153,8 +158,9 @@ static enum status resume_cut(struct recovery *recovery, struct segment *segment
     return status;
 }
 
-static enum status resume_active(struct recovery *recovery, struct segment *segment)
+enum status recovery_resume_active(struct recovery *recovery)
 {
+    struct segment *segment = log_active(recovery->log);
     const uint32_t size = segment->size;
     enum status status = resume_place(&recovery->log->files, segment);
 
@@ -165,11 +171,12 @@ static enum status resume_active(struct recovery *recovery, struct segment *segm
         segment->max_timestamp_offset >= segment->end_offset) {
         status = STATUS_CORRUPT;
     }
-    if (status == STATUS_TRUNCATED) {
+    if (status == STATUS_TRUNCATED && !recovery->options->clean) {
         return resume_cut(recovery, segment, size);
     }
-    if (status == STATUS_CORRUPT) {
+    if (status == STATUS_TRUNCATED || status == STATUS_CORRUPT) {
         segment->size = size; /* for the other way */
+        status = STATUS_CORRUPT;
     }
     return status;
 }
@@ -183,7 +190,7 @@ enum status recovery_resume(struct recovery *recovery)
         status = recovery_load(recovery, i);
     }
     if (status == STATUS_OK && log->segment_count > 0) {
-        status = resume_active(recovery, log_active(log));
+        status = recovery_resume_active(recovery);
     }
     recovery->resumed = status == STATUS_OK;
     return status;
@@ -299,7 +306,7 @@ enum status recovery_resume_sync(struct recovery *recovery)
         }
     }
     if (status == STATUS_OK) {
-        status = log_write_epochs(log);
+        status = log_write_epochs(log, true);
     }
     if (status == STATUS_OK) {
         status = disk_sync_directory(log->files.disk, log->files.directory);

@@ -98,6 +98,19 @@ enum status segment_seal(struct log_files *files, struct segment *segment)
     return status == STATUS_OK ? segment_write_indexes(files, segment) : status;
 }
 
+enum status segment_write_waiting(struct log_files *files, struct segment *segment)
+{
+    enum status status = STATUS_OK;
+
+    if (segment->times.file.waiting_count > 0) {
+        status = index_file_write(files, &segment->times.file);
+    }
+    if (status == STATUS_OK && segment->offsets.file.waiting_count > 0) {
+        status = index_file_write(files, &segment->offsets.file);
+    }
+    return status;
+}
+
 enum status segment_sync(struct log_files *files, struct segment *segment)
 {
     struct file *file;
@@ -368,9 +381,7 @@ static enum status segment_walk_tail(struct log_files *files, struct segment *se
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-/* The largest timestamp that the time index knows below `offset_end`. CORRUPT if its last entry there makes no
- * sense. */
-static enum status segment_load_max_timestamp(struct log_files *files, struct segment *segment, int64_t offset_end)
+enum status segment_load_max_timestamp(struct log_files *files, struct segment *segment, int64_t offset_end)
 {
     struct batch_place place;
     struct time_entry last;
@@ -437,37 +448,6 @@ enum status segment_load_sealed(struct log_files *files, struct segment *segment
         if (status == STATUS_OK && segment->max_timestamp != TIMESTAMP_NONE) {
             status = STATUS_CORRUPT;
         }
-    }
-    return status == STATUS_TRUNCATED ? STATUS_CORRUPT : status;
-}
-
-enum status segment_load_active(struct log_files *files, struct segment *segment)
-{
-    struct batch_place place = {0};
-    uint32_t near = 0;
-    enum status status;
-
-    segment->end_offset = segment->base_offset;
-    if (segment->size == 0) {
-        return STATUS_OK;
-    }
-    status = segment_check_indexes(files, segment);
-    if (status == STATUS_OK) {
-        status = segment_load_max_timestamp(files, segment, INT64_MAX);
-        segment->end_offset = segment->base_offset;
-    }
-    if (status != STATUS_OK) {
-        return status;
-    }
-    if (segment->size > CURSOR_BUFFER_SMALL / 2) {
-        status = segment_seek_entry(files, segment, INT64_MAX, segment->size, &near, &place);
-    }
-    if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
-        return status;
-    }
-    status = segment_walk_tail(files, segment, place.position);
-    if (status == STATUS_OK && segment->max_timestamp_offset >= segment->end_offset) {
-        status = STATUS_CORRUPT;
     }
     return status == STATUS_TRUNCATED ? STATUS_CORRUPT : status;
 }

@@ -58,6 +58,8 @@ MUST_USE enum status segment_note(struct log_files *files, struct segment *segme
                                   uint32_t index_interval);
 /* Completes the indexes on disk when no batch will follow, at a roll or a stop. */
 MUST_USE enum status segment_seal(struct log_files *files, struct segment *segment);
+/* Writes index entries that still wait; files are made only if there are any. */
+MUST_USE enum status segment_write_waiting(struct log_files *files, struct segment *segment);
 /* Makes .log and both index files durable. */
 MUST_USE enum status segment_sync(struct log_files *files, struct segment *segment);
 /* Closes what is open; what waits in the indexes must have been written. */
@@ -85,10 +87,11 @@ MUST_USE enum status segment_truncate(struct log_files *files, struct segment *s
                                       int64_t offset);
 /* As if the segment were empty, the .log's bytes left as they are: its indexes will be made anew. */
 MUST_USE enum status segment_reset(struct log_files *files, struct segment *segment);
-/* Adopts what the file of a log's last segment holds, trusting its indexes as a clean stop left them. CORRUPT: they or
- * the tail are not as a clean stop leaves them. */
-MUST_USE enum status segment_load_active(struct log_files *files, struct segment *segment);
-/* The same for a sealed segment that ends where the next begins. */
+/* The largest timestamp that the time index knows below `offset_end`, TIMESTAMP_NONE without any entry. CORRUPT if its
+ * last one makes no sense, or the batch itself says something else. `end_offset` becomes `offset_end`. */
+MUST_USE enum status segment_load_max_timestamp(struct log_files *files, struct segment *segment, int64_t offset_end);
+/* Adopts what the file of a sealed segment holds, which ends where the next begins, trusting its indexes. CORRUPT: they
+ * are not as a roll leaves them. */
 MUST_USE enum status segment_load_sealed(struct log_files *files, struct segment *segment, int64_t end_offset);
 /* Reads the first batch's timestamp if nobody did. */
 MUST_USE enum status segment_load_first_timestamp(struct log_files *files, struct segment *segment);

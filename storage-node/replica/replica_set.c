@@ -16,6 +16,9 @@
 /* Partitions with recent appends are looked at this often: time-based rolls, interval flushes, files to remove. */
 #define CARE_INTERVAL_NS NS_PER_SECOND
 
+/* From so many logs on a stop makes the whole file system durable instead of each of their files. */
+#define SYNC_ONE_BY_ONE_MAX 16
+
 struct partition_key {
     struct uuid topic_id;
     int32_t index;
@@ -579,21 +582,57 @@ void replica_set_detach(struct replica_set *set)
     }
 }
 
+static void replica_set_shut(struct replica_set *set, struct partition *partition, bool sync)
+{
+    const enum status status = partition_log_shutdown(partition->log, sync);
+
+    if (status != STATUS_OK) {
+        set->unclean |= directory_bit(partition->directory);
+        trace_error("partition_shutdown_failed", T_TEXT("topic", partition->topic->name),
+                    T_INT("partition", partition->index), T_STATUS("why", status));
+    }
+}
+
+/* One call makes durable what lies around this partition: true once that has been done for its log directory. */
+static bool replica_set_sync_around(struct replica_set *set, const struct partition *partition, uint64_t *synced)
+{
+    const uint64_t bit = directory_bit(partition->directory);
+
+    if ((*synced & bit) == 0 && (set->unclean & bit) == 0) {
+        const enum status status = partition_log_sync_around(partition->log);
+
+        if (status != STATUS_OK) {
+            set->unclean |= bit;
+            trace_error("directory_sync_failed", T_UINT("directory", partition->directory), T_STATUS("why", status));
+        } else {
+            *synced |= bit;
+        }
+    }
+    return (*synced & bit) != 0;
+}
+
 void replica_set_shutdown(struct replica_set *set)
 {
     struct partition *partition;
+    uint64_t synced = 0;
+    size_t unsettled = 0;
     size_t at = 0;
+    bool one_by_one;
 
     ASSERT(set->stopping);
     while ((partition = map_next(&set->partitions, &at)) != NULL) {
+        unsettled += partition->state == PARTITION_ONLINE && partition_log_unsettled(partition->log) ? 1 : 0;
+    }
+    one_by_one = unsettled <= SYNC_ONE_BY_ONE_MAX;
+    for (at = 0; (partition = map_next(&set->partitions, &at)) != NULL;) {
         if (partition->state == PARTITION_ONLINE) {
-            const enum status status = partition_log_shutdown(partition->log);
-
-            if (status != STATUS_OK) {
-                set->unclean |= directory_bit(partition->directory);
-                trace_error("partition_shutdown_failed", T_TEXT("topic", partition->topic->name),
-                            T_INT("partition", partition->index), T_STATUS("why", status));
-            }
+            replica_set_shut(set, partition, one_by_one);
+        }
+    }
+    for (at = 0; (partition = map_next(&set->partitions, &at)) != NULL;) {
+        if (partition->state == PARTITION_ONLINE && partition_log_unsettled(partition->log) &&
+            replica_set_sync_around(set, partition, &synced)) {
+            partition_log_settle(partition->log);
         }
     }
 }

@@ -76,7 +76,7 @@ static void world_close(struct world *world, bool clean)
     fuzz_loop_run(&world->loop);
     ASSERT(sync.offset == -1);
     if (clean) {
-        ASSERT(partition_log_shutdown(world->log) == STATUS_OK);
+        ASSERT(partition_log_shutdown(world->log, true) == STATUS_OK);
     }
     world->options.clean = clean;
     world->options.recovery_point = partition_log_durable_end(world->log);

@@ -114,7 +114,7 @@ static void world_close(struct world *world, bool clean)
 {
     fuzz_loop_run(&world->loop);
     if (clean) {
-        ASSERT(partition_log_shutdown(world->log) == STATUS_OK);
+        ASSERT(partition_log_shutdown(world->log, true) == STATUS_OK);
     }
     world->options.clean = clean;
     world->options.log_start_offset = partition_log_start_offset(world->log);

@@ -115,7 +115,7 @@ static void log_seed(const char *name, uint32_t segment_bytes, bool transactiona
     }
     fuzz_loop_run(&loop);
     if (clean) {
-        ASSERT(partition_log_shutdown(log) == STATUS_OK);
+        ASSERT(partition_log_shutdown(log, true) == STATUS_OK);
     }
     buffer_init(&out);
     seed_byte(&out, (clean ? 1 : 0) | 6);

@@ -347,7 +347,7 @@ static void a_log_that_failed_refuses_everything(void **state)
     assert_int_equal(partition_log_flush(world->log), STATUS_IO);
     assert_false(world_sync(world));
     assert_int_equal(partition_log_read(world->log, 0, 3, 100, true, &slice), STATUS_IO);
-    assert_int_equal(partition_log_shutdown(world->log), STATUS_IO);
+    assert_int_equal(partition_log_shutdown(world->log, true), STATUS_IO);
     assert_int_equal(world->failed_count, 1);
     world_forget_from(world, 3);
 }

@@ -159,7 +159,7 @@ void world_close(struct world *world)
 void world_stop(struct world *world)
 {
     world_work(world);
-    assert_int_equal(partition_log_shutdown(world->log), STATUS_OK);
+    assert_int_equal(partition_log_shutdown(world->log, true), STATUS_OK);
     world_close(world);
 }
 
