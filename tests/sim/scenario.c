@@ -19,6 +19,7 @@
 struct told {
     uint64_t ms;
     char text[SCENARIO_LINE_MAX];
+    const char *expected; /* the line of the file that it was found equal to, or NULL */
 };
 
 /* A file being replayed. */
@@ -46,6 +47,7 @@ static void replay_told(void *context, uint64_t ms, const char *text)
     }
     told = &replay->told[replay->told_count++];
     told->ms = ms;
+    told->expected = NULL;
     snprintf(told->text, sizeof(told->text), "%s", text);
 }
 
@@ -164,38 +166,49 @@ static bool told_matches(const struct told *told, const char *expected)
     return apart <= TIME_APART_MS || apart * 2 <= ms;
 }
 
-/* Holds what the command in line `command` told against the `count` lines behind it. */
+/* The first line told that nobody expected so far and that `expected` means, or NULL. */
+static struct told *replay_match(struct replay *replay, const char *expected)
+{
+    for (size_t i = 0; i < replay->told_count; i++) {
+        if (!replay->told[i].expected && told_matches(&replay->told[i], expected)) {
+            return &replay->told[i];
+        }
+    }
+    return NULL;
+}
+
+/* Holds what the command in line `command` told against the `count` lines behind it. Which of two things that happen at
+ * about the same time comes first is chance, so the times order them and the lines do not. */
 static void replay_compare(struct replay *replay, size_t command, size_t count)
 {
     char line[SCENARIO_LINE_MAX + 32];
-    bool equal = count == replay->told_count;
+    size_t matched = 0;
 
-    for (size_t i = 0; equal && i < count; i++) {
-        equal = told_matches(&replay->told[i], replay->lines[command + 1 + i]);
+    for (size_t i = 0; i < count; i++) {
+        struct told *told = replay_match(replay, replay->lines[command + 1 + i]);
+
+        if (told != NULL) {
+            told->expected = replay->lines[command + 1 + i];
+            matched++;
+        }
     }
-    if (equal || replay->options.accept) {
+    if ((matched == count && matched == replay->told_count) || replay->options.accept) {
         return;
     }
     replay->failures++;
     printf("%s:%zu: %s\n", replay->path, command + 1, replay->lines[command]);
-    for (size_t i = 0, j = 0; i < count || j < replay->told_count;) {
-        const char *expected = i < count ? replay->lines[command + 1 + i] : NULL;
-        bool later = false;
+    for (size_t i = 0; i < count; i++) {
+        const char *expected = replay->lines[command + 1 + i];
+        bool found = false;
 
-        if (expected != NULL && j < replay->told_count && told_matches(&replay->told[j], expected)) {
-            printf(" %s\n", expected);
-            i++;
-            j++;
-            continue;
+        for (size_t j = 0; j < replay->told_count; j++) {
+            found = found || replay->told[j].expected == expected;
         }
-        for (size_t k = j; expected != NULL && k < replay->told_count; k++) {
-            later = later || told_matches(&replay->told[k], expected);
-        }
-        if (expected != NULL && !later) {
-            printf("-%s\n", expected);
-            i++;
-        } else {
-            told_format(&replay->told[j++], line);
+        printf("%c%s\n", found ? ' ' : '-', expected);
+    }
+    for (size_t i = 0; i < replay->told_count; i++) {
+        if (replay->told[i].expected == NULL) {
+            told_format(&replay->told[i], line);
             printf("+%s\n", line);
         }
     }

@@ -14,6 +14,8 @@
 #define PATIENCE_NS (60 * NS_PER_SECOND)
 /* Records of a reading that are told one by one. */
 #define SHOWN_MAX 12
+/* How far from the end of a log it is torn. */
+#define TORN_BYTES 20
 
 static bool fail(struct scenario *scenario, const char *format, ...) PRINTF_LIKE(2, 3);
 
@@ -435,6 +437,30 @@ static bool command_break(struct scenario *scenario, struct words *words)
                     (struct sim_disk_faults){.write_error_per_million = 1000000, .sync_error_per_million = 1000000});
 }
 
+/* tear T P on MEMBER: one bit near the end of the log is not what it was. The member is down. */
+static bool command_tear(struct scenario *scenario, struct words *words)
+{
+    struct sim_process *process;
+    char path[DISK_PATH_MAX];
+    const char *topic;
+    int32_t partition;
+    uint64_t size;
+
+    if (!need_partition(scenario, words, &topic, &partition) || !need(scenario, words, "on") ||
+        !need_member(scenario, words, &process)) {
+        return false;
+    }
+    if (sim_process_running(process)) {
+        return fail(scenario, "%s runs", sim_process_name(process));
+    }
+    snprintf(path, sizeof(path), "/data/%s-%" PRId32 "/%020d.log", topic, partition, 0);
+    if (disk_file_size(sim_disk(process), path, &size) != STATUS_OK || size <= TORN_BYTES ||
+        sim_disk_flip(process, path, size - TORN_BYTES, 0) != STATUS_OK) {
+        return fail(scenario, "%s has no log that could be torn", sim_process_name(process));
+    }
+    return true;
+}
+
 static bool command_jump(struct scenario *scenario, struct words *words)
 {
     struct sim_process *process;
@@ -688,7 +714,7 @@ static const struct {
     {"power", command_power},   {"stop", command_stop},       {"pause", command_pause}, {"resume", command_resume},
     {"block", command_block},   {"partition", command_partition}, {"heal", command_heal}, {"fill", command_fill},
     {"free", command_free},     {"break", command_break},     {"jump", command_jump},   {"wait", command_wait},
-    {"expect", command_expect},
+    {"expect", command_expect}, {"tear", command_tear},
 };
 
 /* These send the client; with `try` in front it takes the first answer. */

@@ -37,7 +37,7 @@
 #define ANSWER_MS 6000
 #define PAUSE_NS (250 * NS_PER_MS)
 /* What passes sooner is not worth a word. */
-#define TOLD_AFTER_NS NS_PER_SECOND
+#define TOLD_AFTER_NS (2 * NS_PER_SECOND)
 #define SETTINGS_MAX 8
 #define FETCH_BYTES 65536
 #define LIST_LATEST (-1)
@@ -100,7 +100,7 @@ static void script_refused(struct script_run *run, bool final, const char *what,
         script_finish(run, false);
         return;
     }
-    if (env_now_ns(run->env) - run->began_ns > TOLD_AFTER_NS && strcmp(text, errand->refusal) != 0) {
+    if (env_now_ns(run->env) - run->began_ns > TOLD_AFTER_NS && errand->refusal[0] == '\0') {
         memcpy(errand->refusal, text, sizeof(text));
         run->client->tell(run->client->context, text);
     }

@@ -51,7 +51,7 @@ struct errand {
 
     bool done;
     bool good;
-    char refusal[SCRIPT_TEXT_MAX]; /* the last one */
+    char refusal[SCRIPT_TEXT_MAX]; /* why it is not good */
     int64_t first_offset;          /* produce; start of the log for the others */
     int64_t end_offset;            /* high watermark: consume, offsets */
     struct errand_record records[SCRIPT_RECORDS_MAX];
@@ -63,7 +63,7 @@ struct script_client {
     const char *const *nodes;   /* host names, NULL at the end */
     uint16_t port;
     struct script_run *run;
-    /* Told of each new reason to try again, after a second. */
+    /* Told why it tries again, once, if that goes on for longer than two seconds. */
     void (*tell)(void *context, const char *text);
     void *context;
 };

@@ -32,7 +32,7 @@ struct seen_node {
 struct seen_partition {
     struct uuid topic_id;
     int32_t index;
-    int32_t leader;
+    int32_t leader;     /* -1: none, -2: not looked at yet */
     uint32_t opened_in; /* the incarnation of the node whose log was told; 0: it is new */
 };
 
@@ -145,9 +145,10 @@ static void stage_see_leader(struct stage *stage, const struct topic_image *topi
     if (seen->leader == leader) {
         return;
     }
+    /* Where a new partition is put is chance. */
     if (leader < 0) {
         stage_say(stage, "%.*s %" PRId32 " has no leader", (int)name.size, name.data, index);
-    } else {
+    } else if (seen->leader >= -1) {
         stage_say(stage, "%.*s %" PRId32 " is led by node %" PRId32, (int)name.size, name.data, index,
                   leader - NODE_ID_FIRST + 1);
     }
