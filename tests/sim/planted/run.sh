@@ -10,8 +10,8 @@
 # touches. Nothing else is written to.
 #
 # A patch begins with a line `Breaks: ...` and may say `Runs: ...`: arguments of millrace-sim in place of the default
-# workload; `quorum`, for what only the small world of the quorum's unit tests brings about; or `scenarios`. Programs that
-# a bug sends round in circles end after some time, which counts as caught.
+# workload; `quorum`, for what only the small world of the quorum's unit tests brings about; or `scenarios`. Programs
+# that a bug sends round in circles end after some time, which counts as caught.
 set -u
 cd "$(dirname "$0")/../../.." || exit 1
 root=$(pwd)
