@@ -352,6 +352,11 @@ enum status wal_load(struct wal *wal, struct wal_load *load, char error[WAL_ERRO
             memory_free(data);
         }
     }
+    if (status == STATUS_OK && wal->chain.sequence > WAL_SEQUENCE_MAX) {
+        snprintf(error, WAL_ERROR_MAX, "%.400s: nothing can follow record %llu", wal->options.directory,
+                 (unsigned long long)wal->chain.sequence);
+        status = STATUS_CORRUPT;
+    }
     if (status == STATUS_OK && wal->segment_count > 0) {
         status = wal_check_tail(&walk);
     }

@@ -89,7 +89,7 @@ static bool wal_record_is_sane(const struct wal_record *record)
 {
     if (record->index > EDGE_INDEX_MAX || record->term > EDGE_INDEX_MAX ||
         record->previous_term > record->term || record->sequence == 0 ||
-        record->durable_sequence >= record->sequence) {
+        record->sequence > 2 * WAL_SEQUENCE_MAX || record->durable_sequence >= record->sequence) {
         return false;
     }
     switch (record->kind) {

@@ -19,6 +19,8 @@
 
 #define WAL_HEADER_SIZE 64
 #define WAL_SEGMENT_BODY_SIZE 36
+/* A log that has more records than this does not start; whatever it appends until its next start is read again. */
+#define WAL_SEQUENCE_MAX (UINT64_C(1) << 62)
 #define WAL_ENTRY_PREFIX_SIZE 8
 
 struct wal_record {

@@ -38,6 +38,8 @@ static void repair_log(struct buffer *file, unsigned number, unsigned flags, str
         }
         if ((flags & FLAG_SEQUENCE) != 0) {
             store_u64(header + 8, chain->sequence + 1);
+        } else if (WAL_SEQUENCE_MAX - load_u64(header + 8) < 1000) {
+            store_u64(header + 8, WAL_SEQUENCE_MAX - 2000); /* or it starts, but not once more */
         }
         store_u32(header + 44, crc32c(header + WAL_HEADER_SIZE, body_size));
         store_u32(header + 48, chain->checksum);

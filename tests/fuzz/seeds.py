@@ -4,7 +4,8 @@ every field filled and once with as little as may be.
 
     tests/fuzz/seeds.py INTO        writes INTO/TARGET/NAME for all targets but those of fuzz_seeds
 
-Beside them the texts that need no encoder, and talks of clients and servers.
+Beside them the texts that need no encoder, talks of clients and servers, and what real clients said (captured/, kept by
+capture.py).
 """
 import glob
 import os
@@ -184,6 +185,56 @@ TEXTS = {
                  b'"partition": 2}\nnot json\n{"value": null}\n'],
 }
 
+def batch_in(frame):
+    """The record batch in a produce request or a fetch response, with what follows it; empty if there is none."""
+    for at in range(len(frame) - 61):
+        size = struct.unpack('>i', frame[at + 8:at + 12])[0]
+        if frame[at + 16] == 2 and frame[at:at + 6] == bytes(6) and 49 <= size <= len(frame) - at - 12:
+            return frame[at:at + 12 + size]
+    return b''
+
+
+def save_captured(into, requests, responses):
+    """Frames of real clients: bodies for the decoders, batches, and a client's whole talk for the server's side."""
+    keys = {request.key: number for number, request in enumerate(requests)}
+    for path in sorted(glob.glob(os.path.join(ROOT, 'tests', 'fuzz', 'captured', '*.frames'))):
+        client = os.path.basename(path).rsplit('.', 1)[0]
+        with open(path, 'rb') as file:
+            rest = file.read()
+        talk = b''
+        for number in range(len(rest)):
+            if not rest:
+                break
+            frames = []
+            for _ in range(2):
+                size = struct.unpack('>i', rest[:4])[0]
+                frames.append(rest[4:4 + size])
+                rest = rest[4 + size:]
+            save_captured_pair(into, (requests, responses, keys), f'{client}-{number}', frames)
+            talk += struct.pack('>i', len(frames[0])) + frames[0]
+        for at in range(0, len(talk), 4000):
+            part = talk[at:at + 4000]
+            save(into, 'rpc_server', f'{client}-{at}',
+                 bytes([1]) + struct.pack('>H', len(part)) + part + bytes([7, 3, 7, 2, 7]))
+
+
+def save_captured_pair(into, schemas, name, frames):
+    requests, responses, keys = schemas
+    key, version = struct.unpack('>hh', frames[0][:4])
+    request, response = requests[keys[key]], responses[keys[key]]
+    choice = bytes([keys[key], version - request.versions[0]])
+    at = 10 + max(0, struct.unpack('>h', frames[0][8:10])[0]) + is_flexible(request, version)
+    save(into, 'requests', name, choice + frames[0][at:])
+    if frames[1]:
+        at = 4 + (is_flexible(response, version) and key != 18)
+        save(into, 'responses', name, choice + frames[1][at:])
+    for side, frame in zip(('sent', 'got'), frames):
+        batch = batch_in(frame) if key in (0, 1) else b''
+        if batch:
+            save(into, 'record_batch', f'{name}-{side}', b'\0' + batch)
+            save(into, 'cli_consumer', f'{name}-{side}', b'\2\0\0' + batch)
+
+
 # Damages of index files: file, kind, position, value.
 DAMAGES = b''.join(bytes(damage) for damage in (
     (0, 0, 0, 5, 9), (0, 1, 0, 3, 2), (1, 1, 0, 3, 0), (2, 1, 0, 0, 7), (0, 2, 0, 20, 0), (3, 3, 0, 8, 0),
@@ -205,6 +256,7 @@ def main(into):
     save_messages(into, messages, [request.key for request in requests])
     save_server_talks(into, requests)
     save_damaged_indexes(into)
+    save_captured(into, requests, responses)
     save_client_talks(into, requests, responses)
     for target, texts in TEXTS.items():
         for number, text in enumerate(texts):

@@ -19,6 +19,10 @@ static struct fault_disk *fault_of(struct disk *disk)
 static enum status fault_check(struct fault_disk *disk)
 {
     disk->calls++;
+    if (disk->stopped) {
+        disk->failed = true;
+        return STATUS_IO;
+    }
     if (disk->fail_at != 0 && (disk->calls == disk->fail_at || (disk->fail_on && disk->calls > disk->fail_at))) {
         disk->failed = true;
         return disk->fail_with != STATUS_OK ? disk->fail_with : STATUS_IO;
@@ -37,12 +41,11 @@ static enum status fault_write(struct file *file, uint64_t offset, const struct 
     const enum status status = fault_check(own->disk);
 
     own->disk->writes++;
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK && !own->disk->stopped) {
         /* A failing write may leave any part: here the first half of the parts. */
         (void)!file_write(own->inner, offset, parts, count / 2);
-        return status;
     }
-    return file_write(own->inner, offset, parts, count);
+    return status != STATUS_OK ? status : file_write(own->inner, offset, parts, count);
 }
 
 static enum status fault_read(struct file *file, uint64_t offset, void *into, size_t size, size_t *got)

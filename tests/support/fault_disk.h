@@ -16,6 +16,7 @@ struct fault_disk {
     uint64_t fail_at;      /* this call fails, 0: none; counted as `calls` */
     bool fail_on;          /* and all behind it do */
     enum status fail_with; /* STATUS_OK stands for STATUS_IO */
+    bool stopped;          /* the process has ended: all calls fail and leave nothing */
     bool failed;           /* it happened */
 };
 

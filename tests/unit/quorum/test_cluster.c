@@ -1,5 +1,6 @@
 /* Whole quorums of one and three nodes in the small world: election, commit, faults from many seeds. */
 #include "common/base/memory.h"
+#include "tests/support/memory_points.h"
 #include "tests/unit/quorum/world.h"
 
 #include <stdarg.h>
@@ -466,6 +467,47 @@ static void a_crash_at_any_operation_of_the_first_start_is_made_good(void **stat
     }
 }
 
+static void disk_stops(void *context)
+{
+    struct memory_disk *disk = context;
+
+    disk->fail_at = disk->operations + 1;
+}
+
+/* Log, snapshots and the start after it. Every third allocation: the events of the world allocate too. */
+static void a_sole_voter_without_memory_loses_nothing_acknowledged(void **state)
+{
+    uint64_t points = 0;
+    bool ended = true;
+
+    (void)state;
+    for (uint64_t at = 1; ended; at += 3, points++) {
+        struct world *world = memory_alloc_zero(1, sizeof(*world));
+        struct memory_points memory;
+
+        world_init(world, at, 1);
+        world->options.snapshot_bytes = 8000;
+        memory_points_begin(&memory, at, disk_stops, &world->nodes[0].disk);
+        (void)world_start(world, 0);
+        for (int i = 0; i < 16 && world->nodes[0].quorum != NULL; i++) {
+            world_propose(world, 0, 1500);
+            world_run(world, 300 * NS_PER_MS);
+        }
+        ended = memory_points_end(&memory);
+        assert_true(ended || world->acknowledged >= 12);
+        if (world->nodes[0].quorum != NULL) {
+            world_crash(world, 0, at % 2 == 0 ? MEMORY_CRASH_KEEPS : MEMORY_CRASH_TEARS);
+        }
+        world_heal(world);
+        world_run(world, 2 * NS_PER_SECOND);
+        assert_string_equal(world->violation, "");
+        assert_true(world_is_even(world));
+        end_world(world);
+    }
+    print_message("sweep: a controller's log and snapshots at every third allocation: %llu points, 0 violations\n",
+                  (unsigned long long)points);
+}
+
 static void a_damaged_first_snapshot_is_no_loss_and_a_damaged_later_one_falls_back(void **state)
 {
     struct world *world = calm_world(1);
@@ -540,6 +582,7 @@ int main(void)
         cmocka_unit_test(a_minority_answers_no_proposal_and_no_barrier),
         cmocka_unit_test(other_voters_and_a_second_process_are_refused),
         cmocka_unit_test(a_crash_at_any_operation_of_the_first_start_is_made_good),
+        cmocka_unit_test(a_sole_voter_without_memory_loses_nothing_acknowledged),
         cmocka_unit_test(a_damaged_first_snapshot_is_no_loss_and_a_damaged_later_one_falls_back),
         cmocka_unit_test(a_damaged_log_keeps_a_node_from_starting),
     };

@@ -3,6 +3,7 @@
 #include "controller/quorum/snapshot.h"
 #include "controller/quorum/wal.h"
 #include "tests/support/memory_disk.h"
+#include "tests/support/memory_points.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -549,17 +550,23 @@ static bool script_run(struct loop *loop, struct script *script)
     return loop->failures == 0;
 }
 
+static void tell_points(const char *what, uint64_t points)
+{
+    print_message("sweep: %s: %llu points, 0 violations\n", what, (unsigned long long)points);
+}
+
 static void a_crash_at_any_operation_keeps_what_was_acknowledged(void **state)
 {
     static const enum memory_crash hows[] = {MEMORY_CRASH_LOSES, MEMORY_CRASH_KEEPS, MEMORY_CRASH_TEARS,
                                              MEMORY_CRASH_TEARS,
                                              MEMORY_CRASH_TEARS};
+    uint64_t points = 0;
 
     (void)state;
     for (size_t how = 0; how < ARRAY_COUNT(hows); how++) {
         bool through = false;
 
-        for (uint64_t fail_at = 2; !through; fail_at++) {
+        for (uint64_t fail_at = 2; !through; fail_at++, points++) {
             struct script script = {0};
             struct loop loop;
 
@@ -577,6 +584,43 @@ static void a_crash_at_any_operation_keeps_what_was_acknowledged(void **state)
             loop_deinit(&loop);
         }
     }
+    tell_points("power cut at each write of the log", points);
+}
+
+static void disk_stops(void *context)
+{
+    struct loop *loop = context;
+
+    loop->disk.fail_at = loop->disk.operations + 1;
+}
+
+static void a_process_without_memory_keeps_what_was_acknowledged(void **state)
+{
+    uint64_t points = 0;
+
+    (void)state;
+    for (int how = 0; how < 2; how++) {
+        bool ended = true;
+
+        for (uint64_t at = 1; ended; at++, points++) {
+            struct script script = {0};
+            struct memory_points memory;
+            struct loop loop;
+
+            loop_init(&loop, at * 7);
+            assert_int_equal(disk_make_directories(&loop.disk.disk, DIRECTORY), STATUS_OK);
+            assert_true(script_run(&loop, &script));
+            loop_crash(&loop, MEMORY_CRASH_KEEPS);
+            memory_points_begin(&memory, at, disk_stops, &loop);
+            (void)script_run(&loop, &script);
+            ended = memory_points_end(&memory);
+            loop_crash(&loop, how == 0 ? MEMORY_CRASH_KEEPS : MEMORY_CRASH_TEARS);
+            loop.failures = 0;
+            assert_true(script_run(&loop, &script));
+            loop_deinit(&loop);
+        }
+    }
+    tell_points("the log at each allocation", points);
 }
 
 /* Snapshots. */
@@ -691,6 +735,7 @@ int main(void)
         cmocka_unit_test(old_segments_go_and_the_rest_is_read),
         cmocka_unit_test(another_nodes_directory_is_refused),
         cmocka_unit_test(a_crash_at_any_operation_keeps_what_was_acknowledged),
+        cmocka_unit_test(a_process_without_memory_keeps_what_was_acknowledged),
         cmocka_unit_test(the_newest_whole_snapshot_is_loaded),
         cmocka_unit_test(a_snapshot_that_was_not_finished_is_removed),
     };

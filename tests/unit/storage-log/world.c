@@ -46,6 +46,7 @@ int world_setup(void **state)
     env_init(&world->env, &world_ops, &world->faults.disk, NULL);
     list_init(&world->jobs);
     world->wall_ms = 1000000;
+    world->open_max = 16;
     world->config = world_config(1 << 20);
     *state = world;
     return 0;
@@ -122,7 +123,7 @@ enum status world_try_open(struct world *world, bool clean)
         world->log = NULL;
         return status;
     }
-    world->cache = file_cache_create(&world->faults.disk, 16);
+    world->cache = file_cache_create(&world->faults.disk, world->open_max);
     partition_log_attach(world->log, &world->env, world->cache, world_failed, world);
     return STATUS_OK;
 }
@@ -177,6 +178,7 @@ void world_crash(struct world *world, enum memory_crash how)
     }
     world->faults.fail_at = 0;
     world->faults.fail_on = false;
+    world->faults.stopped = false;
     world->faults.failed = false;
     world->failed = STATUS_OK;
     world->failed_count = 0;

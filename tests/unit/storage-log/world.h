@@ -17,6 +17,7 @@
 #include "storage-node/log/partition_log.h"
 #include "tests/support/fault_disk.h"
 #include "tests/support/memory_disk.h"
+#include "tests/support/memory_points.h"
 
 #define WORLD_DIRECTORY "/data/events-3"
 #define WORLD_BATCHES_MAX 4096
@@ -34,6 +35,7 @@ struct world {
     struct memory_disk memory;
     struct fault_disk faults;
     struct file_cache *cache;
+    size_t open_max; /* of the cache */
     struct partition_log *log;
     struct log_config config;
     struct list jobs; /* of struct env_job, waiting for world_work */
@@ -114,5 +116,6 @@ int test_producers(void);
 int test_epochs(void);
 int test_checkpoints(void);
 int test_faults(void);
+int test_exhaustion(void);
 
 #endif
