@@ -147,6 +147,7 @@ static void fill_machine_options(const struct controller *controller, struct uui
     quorum->election_timeout_ms = options->election_timeout_ms;
     quorum->heartbeat_ms = options->heartbeat_ms;
     quorum->snapshot_bytes = options->snapshot_bytes;
+    quorum->segment_bytes = options->segment_bytes > 0 ? options->segment_bytes : quorum->segment_bytes;
     quorum->snapshot_interval_ms = options->snapshot_interval_ms;
 }
 

@@ -39,6 +39,7 @@ struct controller_options {
     uint32_t heartbeat_ms;
     uint32_t broker_session_timeout_ms;
     uint64_t snapshot_bytes;     /* new log between two snapshots */
+    uint64_t segment_bytes;      /* of the log's files; 0: the quorum's default */
     uint32_t snapshot_interval_ms; /* and at the latest so long after new log; 0: by size only */
     size_t log_bytes_max;        /* newest metadata batches kept in memory for nodes */
     uint32_t request_timeout_ms; /* of requests to other controllers */

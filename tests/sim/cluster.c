@@ -16,6 +16,7 @@
 #define SETTINGS_MAX 64
 #define SETTING_SIZE 256
 #define DESCRIPTOR_LIMIT 1024
+#define SEGMENT_BYTES UINT64_C(65536)
 #define CLUSTER_ID "MkU3OEVBNTcwNTJENDM2Qg"
 
 struct member {
@@ -136,6 +137,8 @@ static enum status start_controller(struct member_run *run)
     arena_init(&run->arena, SIZE_MAX / 2);
     status = controller_options_read(run->config, &run->arena, &options, &problem);
     if (status == STATUS_OK) {
+        /* Small files: they roll often, and are read fast. */
+        options.segment_bytes = SEGMENT_BYTES;
         options.fatal = controller_failed;
         options.context = run;
         status = controller_create(run->envs[0], &options, &run->controller, &problem);

@@ -711,6 +711,16 @@ void disk_abandon(struct sim_disk *disk)
     }
 }
 
+size_t disk_open_files(const struct sim_disk *disk)
+{
+    size_t count = 0;
+
+    LIST_EACH(link, &disk->handles) {
+        count++;
+    }
+    return count;
+}
+
 void disk_power_cut(struct sim_disk *disk)
 {
     struct prng *prng = &disk->process->world->prng;

@@ -14,6 +14,7 @@ struct disk *disk_of(struct sim_disk *disk);
 /* The process has crashed: its open files are gone, the cache stays. */
 void disk_abandon(struct sim_disk *disk);
 void disk_power_cut(struct sim_disk *disk);
+size_t disk_open_files(const struct sim_disk *disk);
 uint64_t disk_used_bytes(const struct sim_disk *disk);
 /* Flips a bit of a file whose name and bytes are durable; does nothing if there is none. */
 void disk_rot(struct sim_disk *disk);

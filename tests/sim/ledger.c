@@ -199,6 +199,10 @@ static bool ledger_bind(struct ledger *ledger, struct ledger_topic *topic, int32
     struct ledger_record *record = &ledger->records[number];
     struct ledger_place *place;
 
+    if (ledger->rot && (offset < 0 || (uint64_t)offset > ledger->record_count * 2 + 1000)) {
+        ledger->rotten++;
+        return true;
+    }
     /* More than was ever sent cannot lie there. */
     if (offset < 0 || (uint64_t)offset > ledger->record_count * 2 + 1000) {
         sim_fail(ledger->world, "%s-%d: offset %" PRId64 " cannot be", topic->name, partition, offset);
@@ -211,6 +215,11 @@ static bool ledger_bind(struct ledger *ledger, struct ledger_topic *topic, int32
         return false;
     }
     place = partition_place(&topic->partitions[partition], offset);
+    if (ledger->rot && ((place->number != 0 && place->number != number + 1) ||
+                        (record->offset >= 0 && record->offset != offset))) {
+        ledger->rotten++;
+        return true;
+    }
     if (place->number != 0 && place->number != number + 1) {
         sim_fail(ledger->world, "%s-%d: offset %" PRId64 " was %s record %" PRIu64 " and is record %" PRIu64 " now",
                  topic->name, partition, offset, place->acknowledged ? "promised to" : "read as", place->number - 1,
@@ -238,7 +247,9 @@ void ledger_acknowledge(struct ledger *ledger, struct ledger_topic *topic, int32
         if (!ledger_bind(ledger, topic, partition, offset + i, number + (uint64_t)i)) {
             return;
         }
-        known->places[offset + i].acknowledged = true;
+        if (offset + i >= 0 && offset + i < known->place_count) {
+            known->places[offset + i].acknowledged = true;
+        }
     }
     if (known->acknowledged_end < offset + count) {
         known->acknowledged_end = offset + count;
@@ -258,7 +269,7 @@ bool ledger_observe(struct ledger *ledger, struct ledger_topic *topic, int32_t p
     if (!ledger_bind(ledger, topic, partition, offset, number)) {
         return false;
     }
-    if (reading != 0) {
+    if (reading != 0 && offset >= 0 && offset < topic->partitions[partition].place_count) {
         topic->partitions[partition].places[offset].read = reading;
     }
     return true;
@@ -295,6 +306,9 @@ static void ledger_start(struct ledger *ledger, struct ledger_topic *topic, int3
 {
     struct ledger_partition *known = &topic->partitions[partition];
 
+    if (ledger->rot) {
+        return;
+    }
     if (start < floor->start && floor->life == ledger_life(ledger)) {
         sim_fail(ledger->world, "%s-%d: the log start went back, from %" PRId64 " to %" PRId64, topic->name, partition,
                  floor->start, start);
@@ -316,7 +330,7 @@ void ledger_bounds(struct ledger *ledger, struct ledger_topic *topic, int32_t pa
     if (start >= 0) {
         ledger_start(ledger, topic, partition, floor, start);
     }
-    if (high_watermark < 0) {
+    if (high_watermark < 0 || ledger->rot) {
         return;
     }
     if (high_watermark < floor->high_watermark) {

@@ -87,8 +87,10 @@ struct ledger {
     size_t producer_id_count;
     uint64_t acknowledged;
     uint64_t errors[LEDGER_ERRORS_MAX]; /* answers with that code */
-    bool rot;                      /* disks change bits: see ledger_observe */
-    uint64_t rotten;               /* what was met of that */
+    /* Disks change bits. Then L2 is left of what is said of records, but for offsets and leader epochs, which no checksum
+     * of a batch covers. */
+    bool rot;
+    uint64_t rotten; /* times that something else was met */
 };
 
 void ledger_init(struct ledger *ledger, struct sim_world *world);

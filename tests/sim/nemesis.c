@@ -11,6 +11,7 @@
 #define CRASHES_MOST 4
 #define CRASH_CALLS_MOST 60
 #define DRIFT_PPM_MOST 20000
+#define ROT_BITS_MOST 10
 #define JUMP_MS_MOST 3600000
 
 struct victim {
@@ -318,7 +319,9 @@ static bool victim_strike(struct victim *victim, enum disturbance disturbance)
         sim_clock_jump(victim->process, (int64_t)prng_below(prng, 2 * JUMP_MS_MOST) - JUMP_MS_MOST);
         return true;
     case NEMESIS_ROT:
-        disk_rot(victim->process->disk);
+        for (uint64_t i = 1 + prng_below(prng, ROT_BITS_MOST); i > 0; i--) {
+            disk_rot(victim->process->disk);
+        }
         return true;
     case NEMESIS_KILL:
     case NEMESIS_POWER_CUT:
@@ -341,11 +344,13 @@ static bool victim_strike(struct victim *victim, enum disturbance disturbance)
 
 static bool nemesis_may(const struct nemesis *nemesis, const struct victim *victim, enum disturbance disturbance)
 {
+    const bool rots = victim - nemesis->victims >= (ptrdiff_t)nemesis->options.rot_first;
     const bool of_members = disturbance == NEMESIS_STOP || disturbance == NEMESIS_CRASH_LOOP ||
                             disturbance == NEMESIS_SLOW_DISK || disturbance == NEMESIS_DISK_ERRORS ||
                             disturbance == NEMESIS_FULL_DISK || disturbance == NEMESIS_ROT;
 
     return nemesis->options.may[disturbance] && (victim->member || !of_members) &&
+           (rots || disturbance != NEMESIS_ROT) &&
            (disturbance != NEMESIS_STOP ||
             (nemesis->options.stop != NULL && victim->stopped != victim->process->incarnation)) &&
            victim->disturbance == CALM &&
@@ -357,10 +362,14 @@ static void nemesis_strike(void *context)
     struct nemesis *nemesis = context;
     struct prng *prng = sim_prng(nemesis->world);
     struct victim *victim = &nemesis->victims[prng_below(prng, nemesis->count)];
-    const enum disturbance disturbance = (enum disturbance)prng_below(prng, NEMESIS_DISTURBANCES);
+    enum disturbance disturbance = (enum disturbance)prng_below(prng, NEMESIS_DISTURBANCES);
 
     if (nemesis->resting) {
         return;
+    }
+    /* A bit matters seldom. */
+    if (nemesis->options.may[NEMESIS_ROT] && prng_below(prng, 3) != 0) {
+        disturbance = NEMESIS_ROT;
     }
     if (nemesis_may(nemesis, victim, disturbance)) {
         nemesis->counts[disturbance]++;

@@ -40,6 +40,7 @@ struct nemesis_options {
     /* The first `members` of the processes have a disk and an orderly stop; only to them happens what concerns
      * these. */
     unsigned members;
+    unsigned rot_first; /* disks rot of members from this one on */
     void (*stop)(void *context, struct sim_process *process); /* NULL: no NEMESIS_STOP */
     void *context;
 };

@@ -206,6 +206,8 @@ static void process_finish(struct sim_process *process)
     if (process->owner.blocks > 0) {
         sim_fail(process->world, "%s ended and left %zu blocks of %zu bytes", process->name, process->owner.blocks,
                  process->owner.bytes);
+    } else if (disk_open_files(process->disk) > 0) {
+        sim_fail(process->world, "%s ended and left %zu files open", process->name, disk_open_files(process->disk));
     }
     process_end(process, SIM_KILL);
 }

@@ -21,6 +21,7 @@
 #define CONSUMERS 2
 #define NAME_SIZE 16
 #define STORM_NS (20 * NS_PER_SECOND)
+#define ROT_NS (15 * NS_PER_SECOND)
 #define PATIENCE_NS (60 * NS_PER_SECOND)
 
 struct scene {
@@ -124,7 +125,8 @@ static void scene_stop_member(void *context, struct sim_process *process)
     cluster_stop(context, process);
 }
 
-/* Most storms are of crashes, networks and clocks; some have bad disks, too, and a few have disks that rot. */
+/* Most storms are of crashes, networks and clocks; some have bad disks, too, and a few have disks that rot: see
+ * scene_survives_rot for what is promised then. */
 static struct nemesis_options scene_draw_faults(struct scene *scene)
 {
     struct prng *prng = sim_prng(scene->world);
@@ -138,6 +140,13 @@ static struct nemesis_options scene_draw_faults(struct scene *scene)
     faults.context = scene->cluster;
     faults.may[NEMESIS_DISK_ERRORS] = kind >= 6 && kind <= 8;
     faults.may[NEMESIS_FULL_DISK] = kind >= 7 && kind <= 8;
+    faults.may[NEMESIS_ROT] = kind == 9;
+    scene->ledger.rot = kind == 9;
+    if (scene->ledger.rot) {
+        /* The disks of the nodes and of one controller that is one of three, so that the others can go on. */
+        faults.rot_first = cluster_controller_count(scene->cluster) > 1 ? cluster_controller_count(scene->cluster) - 1
+                                                                         : cluster_controller_count(scene->cluster);
+    }
     /* Some storms are of few kinds. */
     for (int i = 0; prng_below(prng, 3) == 0 && i < NEMESIS_DISTURBANCES; i++) {
         faults.may[i] = faults.may[i] && prng_below(prng, 2) == 0;
@@ -172,6 +181,19 @@ static bool scene_wait(struct scene *scene, bool (*reached)(void *context), void
         sim_fail(scene->world, "%s: not within %llu s", what, (unsigned long long)(PATIENCE_NS / NS_PER_SECOND));
     }
     return happened;
+}
+
+static bool scene_has_active_controller(void *context)
+{
+    const struct scene *scene = context;
+    bool active = false;
+
+    for (unsigned i = 0; i < cluster_controller_count(scene->cluster); i++) {
+        const struct controller *controller = cluster_controller_running(scene->cluster, i);
+
+        active = active || (controller != NULL && controller_is_active(controller));
+    }
+    return active;
 }
 
 /* After the storm: is the cluster of use? */
@@ -237,6 +259,20 @@ static bool scene_ends(struct scene *scene)
     return scene_wait(scene, cluster_is_down, scene->cluster, "all controllers and nodes stop");
 }
 
+/* Rot cannot be masked while a partition has one replica: records may be lost, and a node may refuse to start. What
+ * holds is that nobody is served bytes that were not sent (every answer is still held against the ledger), that the
+ * metadata is whole while a majority of the controllers' disks is, and that nobody aborts. */
+static bool scene_survives_rot(struct scene *scene)
+{
+    bool well;
+
+    operator_finish(&scene->operator);
+    well = scene_wait(scene, scene_has_active_controller, scene, "a controller is active");
+    consumer_verify(&scene->consumers[0]);
+    sim_run_for(scene->world, ROT_NS);
+    return well && sim_failure(scene->world) == NULL;
+}
+
 static bool scene_play(struct scene *scene)
 {
     cluster_start(scene->cluster);
@@ -249,8 +285,11 @@ static bool scene_play(struct scene *scene)
     scene_disturb(scene);
     sim_run_for(scene->world, STORM_NS);
     nemesis_rest(scene->nemesis);
-    return sim_failure(scene->world) == NULL && scene_recovers(scene) && scene_keeps_promises(scene) &&
-           scene_ends(scene);
+    if (sim_failure(scene->world) != NULL) {
+        return false;
+    }
+    return scene->ledger.rot ? scene_survives_rot(scene)
+                             : scene_recovers(scene) && scene_keeps_promises(scene) && scene_ends(scene);
 }
 
 static void scene_tally(const struct scene *scene, struct tally *tally)
@@ -268,6 +307,8 @@ static void scene_tally(const struct scene *scene, struct tally *tally)
     tally_add(tally, "records read", scene->consumers[0].records + scene->consumers[1].records);
     tally_add(tally, "batches acknowledged after a retry", again);
     tally_add(tally, "batches not answered", unanswered);
+    tally_add(tally, "damaged batches noticed", scene->consumers[0].damaged + scene->consumers[1].damaged);
+    tally_add(tally, "rotten answers", scene->ledger.rotten);
     tally_add(tally, "orders carried out", scene->operator.done);
     tally_add(tally, "topics", (uint64_t)scene->ledger.topic_count);
     tally_add(tally, "terms with a leader", watched->terms);
