@@ -299,18 +299,37 @@ static void partition_take_log(struct partition *partition, struct partition_log
     partition_set_role(partition, partition->leader, epoch);
 }
 
-/* The name is still another topic's: so is what the checkpoints said of it. */
+/* Causes that pass by themselves: a full disk becomes less full. */
+static bool replica_open_waits(enum status status)
+{
+    return status == STATUS_NO_SPACE || status == STATUS_NO_DESCRIPTORS;
+}
+
+static bool replica_open_may_succeed(const struct replica_job *job)
+{
+    return !job->set->stopping &&
+           (replica_open_waits(job->status) || (job->status == STATUS_EXISTS && job->tries < OPEN_TRIES_MAX));
+}
+
 static void replica_open_later(struct replica_job *job)
 {
+    const bool soon = job->status == STATUS_EXISTS && job->tries < OPEN_TRIES_SOON;
+
+    if (job->tries == 0 && replica_open_waits(job->status)) {
+        trace_warn("partition_open_waits", T_TEXT("path", job->path), T_STATUS("why", job->status));
+    }
     job->tries++;
-    job->options.recovery_point = 0;
-    job->options.log_start_offset = 0;
-    job->options.clean = false;
-    job->partition->recovery_point = 0;
-    job->partition->log_start_offset = 0;
+    if (job->status == STATUS_EXISTS) {
+        /* The name is still another topic's: so is what the checkpoints said of it. */
+        job->options.recovery_point = 0;
+        job->options.log_start_offset = 0;
+        job->options.clean = false;
+        job->partition->recovery_point = 0;
+        job->partition->log_start_offset = 0;
+    }
     job->set->loading++;
     env_timer_init(&job->retry, replica_open_again, job);
-    env_timer_start(job->set->env, &job->retry, job->tries > OPEN_TRIES_SOON ? OPEN_RETRY_LATER_NS : OPEN_RETRY_NS);
+    env_timer_start(job->set->env, &job->retry, soon ? OPEN_RETRY_NS : OPEN_RETRY_LATER_NS);
 }
 
 static void replica_open_done(struct env_job *base)
@@ -336,7 +355,7 @@ static void replica_open_done(struct env_job *base)
         replica_job_free(job);
         return;
     }
-    if (job->status == STATUS_EXISTS && job->tries < OPEN_TRIES_MAX && !set->stopping) {
+    if (replica_open_may_succeed(job)) {
         replica_open_later(job);
         return;
     }

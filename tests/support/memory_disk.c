@@ -91,6 +91,11 @@ static bool disk_may_change(struct memory_disk *disk)
     return disk->fail_at == 0 || disk->operations < disk->fail_at;
 }
 
+static enum status disk_refusal(const struct memory_disk *disk)
+{
+    return disk->fail_status != STATUS_OK ? disk->fail_status : STATUS_IO;
+}
+
 static void disk_names_changed(struct memory_disk *disk)
 {
     disk->steps = memory_resize(disk->steps, disk->step_count + 1, sizeof(struct memory_names));
@@ -128,8 +133,11 @@ static enum status memory_write(struct file *base, uint64_t offset, const struct
 {
     struct memory_file *file = CONTAINER_OF(base, struct memory_file, file);
 
-    if (file_is_dead(file) || !disk_may_change(file->disk)) {
+    if (file_is_dead(file)) {
         return STATUS_IO;
+    }
+    if (!disk_may_change(file->disk)) {
+        return disk_refusal(file->disk);
     }
     for (size_t i = 0; i < count; i++) {
         buffer_extend(&file->inode->data, (size_t)offset + parts[i].size);
@@ -167,8 +175,11 @@ static enum status memory_sync(struct file *base)
 {
     struct memory_file *file = CONTAINER_OF(base, struct memory_file, file);
 
-    if (file_is_dead(file) || !disk_may_change(file->disk)) {
+    if (file_is_dead(file)) {
         return STATUS_IO;
+    }
+    if (!disk_may_change(file->disk)) {
+        return disk_refusal(file->disk);
     }
     file->disk->syncs++;
     inode_sync(file->inode);
@@ -179,8 +190,11 @@ static enum status memory_truncate(struct file *base, uint64_t size)
 {
     struct memory_file *file = CONTAINER_OF(base, struct memory_file, file);
 
-    if (file_is_dead(file) || !disk_may_change(file->disk)) {
+    if (file_is_dead(file)) {
         return STATUS_IO;
+    }
+    if (!disk_may_change(file->disk)) {
+        return disk_refusal(file->disk);
     }
     buffer_extend(&file->inode->data, (size_t)size);
     file->inode->data.size = (size_t)size;
@@ -193,7 +207,10 @@ static enum status memory_allocate(struct file *base, uint64_t offset, uint64_t 
 
     (void)offset;
     (void)size;
-    return file_is_dead(file) || !disk_may_change(file->disk) ? STATUS_IO : STATUS_OK;
+    if (file_is_dead(file)) {
+        return STATUS_IO;
+    }
+    return disk_may_change(file->disk) ? STATUS_OK : disk_refusal(file->disk);
 }
 
 static enum status memory_size(struct file *base, uint64_t *size)
@@ -250,7 +267,7 @@ static enum status memory_open(struct disk *base, const char *path, unsigned fla
             return STATUS_NOT_FOUND;
         }
         if (!disk_may_change(disk)) {
-            return STATUS_IO;
+            return disk_refusal(disk);
         }
         names_add(&disk->now, path, memory_alloc_zero(1, sizeof(struct memory_inode)));
         disk_names_changed(disk);
@@ -296,7 +313,7 @@ static enum status memory_rename(struct disk *base, const char *from, const char
         return STATUS_NOT_FOUND;
     }
     if (!disk_may_change(disk)) {
-        return STATUS_IO;
+        return disk_refusal(disk);
     }
     if (source->inode == NULL) {
         names_move(&disk->now, from, to);
@@ -324,7 +341,7 @@ static enum status memory_remove(struct disk *base, const char *path)
         return STATUS_NOT_FOUND;
     }
     if (!disk_may_change(disk)) {
-        return STATUS_IO;
+        return disk_refusal(disk);
     }
     names_remove(&disk->now, name);
     disk_names_changed(disk);
@@ -339,7 +356,7 @@ static enum status memory_make_directory(struct disk *base, const char *path)
         return STATUS_EXISTS;
     }
     if (!disk_may_change(disk)) {
-        return STATUS_IO;
+        return disk_refusal(disk);
     }
     names_add(&disk->now, path, NULL);
     disk_names_changed(disk);
@@ -352,7 +369,7 @@ static enum status memory_sync_directory(struct disk *base, const char *path)
 
     (void)path;
     if (!disk_may_change(disk)) {
-        return STATUS_IO;
+        return disk_refusal(disk);
     }
     names_clear(&disk->durable);
     names_copy(&disk->durable, &disk->now);

@@ -39,7 +39,8 @@ struct memory_disk {
     struct prng prng;
     uint64_t generation;        /* open files of an older one fail */
     uint64_t operations;        /* changing operations so far */
-    uint64_t fail_at;           /* from this operation on everything fails with STATUS_IO; 0: never */
+    uint64_t fail_at;           /* from this operation on everything fails; 0: never */
+    enum status fail_status;    /* with that; STATUS_OK: with STATUS_IO */
     uint64_t syncs;
     uint64_t power_cuts;
 };

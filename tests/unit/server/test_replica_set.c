@@ -742,6 +742,21 @@ static void a_name_that_becomes_free_late_is_taken_without_the_old_checkpoints(v
     assert_int_equal(partition_log_start_offset(partition_of(fixture, 2)->log), 0);
 }
 
+static void a_full_disk_is_waited_for_at_the_opening(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->disk.fail_at = 1;
+    fixture->disk.fail_status = STATUS_NO_SPACE;
+    open_partition(fixture, 1, true, 0);
+    world_sleep(&fixture->world, 60 * NS_PER_SECOND);
+    assert_int_equal(partition_of(fixture, 1)->state, PARTITION_LOADING);
+    assert_int_equal(fixture->directory_failures, 0);
+    fixture->disk.fail_at = 0;
+    world_sleep(&fixture->world, 2 * NS_PER_SECOND);
+    assert_int_equal(partition_of(fixture, 1)->state, PARTITION_ONLINE);
+}
+
 static void a_name_that_stays_taken_does_not_hold_up_a_stop(void **state)
 {
     struct fixture *fixture = *state;
@@ -816,6 +831,7 @@ int main(void)
         TEST(a_directory_of_another_topic_is_left_alone),
         TEST(a_name_that_stays_taken_ends_offline),
         TEST(a_name_that_becomes_free_late_is_taken_without_the_old_checkpoints),
+        TEST(a_full_disk_is_waited_for_at_the_opening),
         TEST(a_name_that_stays_taken_does_not_hold_up_a_stop),
         TEST(stopping_ends_waits_and_keeps_what_was_written),
     };
