@@ -87,8 +87,8 @@ struct ledger {
     size_t producer_id_count;
     uint64_t acknowledged;
     uint64_t errors[LEDGER_ERRORS_MAX]; /* answers with that code */
-    /* Disks change bits. Then L2 is left of what is said of records, but for offsets and leader epochs, which no checksum
-     * of a batch covers. */
+    /* Disks change bits. Then L2 is left of what is said of records, but for offsets and leader epochs, which no
+     * checksum of a batch covers. */
     bool rot;
     uint64_t rotten; /* times that something else was met */
 };

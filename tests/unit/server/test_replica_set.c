@@ -745,7 +745,12 @@ static void a_name_that_becomes_free_late_is_taken_without_the_old_checkpoints(v
 static void a_full_disk_is_waited_for_at_the_opening(void **state)
 {
     struct fixture *fixture = *state;
+    struct wait wait;
 
+    append(fixture, open_leader(fixture), &wait, 0, true, NULL);
+    world_run(&fixture->world);
+    replica_set_close(&fixture->set, partition_of(fixture, 1), false);
+    world_run(&fixture->world);
     fixture->disk.fail_at = 1;
     fixture->disk.fail_status = STATUS_NO_SPACE;
     open_partition(fixture, 1, true, 0);
