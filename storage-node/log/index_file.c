@@ -5,6 +5,8 @@
 #include "common/base/memory.h"
 #include "common/env/disk.h"
 
+/* The first that wait; INDEX_WAITING_MAX is this times a power of two. */
+#define INDEX_WAITING_MIN 4
 /* Look-ups halve the file until this many are left, which one read brings in: of an offset index what a slice of
  * 1 MiB in batches of 4 KiB goes by. */
 #define BLOCK_ENTRIES 256
@@ -28,6 +30,7 @@ void index_file_deinit(struct log_files *files, struct index_file *index)
     memory_free(index->waiting);
     index->waiting = NULL;
     index->waiting_count = 0;
+    index->waiting_capacity = 0;
 }
 
 static enum status index_file_open(struct log_files *files, struct index_file *index, unsigned flags,
@@ -106,8 +109,11 @@ enum status index_file_append(struct log_files *files, struct index_file *index,
             return status;
         }
     }
-    if (index->waiting == NULL) {
-        index->waiting = memory_alloc((size_t)INDEX_WAITING_MAX * index->entry_size);
+    if (index->waiting_count == index->waiting_capacity) {
+        /* Little for a segment that gets little: there may be thousands of them. */
+        index->waiting_capacity =
+            (uint16_t)(index->waiting_capacity > 0 ? index->waiting_capacity * 2 : INDEX_WAITING_MIN);
+        index->waiting = memory_resize(index->waiting, index->waiting_capacity, index->entry_size);
     }
     memcpy(index->waiting + (size_t)index->waiting_count * index->entry_size, entry, index->entry_size);
     index->waiting_count++;
@@ -153,6 +159,7 @@ enum status index_file_write(struct log_files *files, struct index_file *index)
     if (status == STATUS_OK) {
         index->stored += index->waiting_count;
         index->waiting_count = 0;
+        index->waiting_capacity = 0;
         memory_free(index->waiting);
         index->waiting = NULL;
     }

@@ -11,8 +11,9 @@
 #include "storage-node/log/segment_name.h"
 
 #define INDEX_ENTRY_SIZE_MAX 12
-/* Entries that wait in memory at most: 4 KiB of an offset index, which stands for 2 MiB of log. */
-#define INDEX_WAITING_MAX 512
+/* Entries that wait in memory at most: 1 KiB of an offset index, which stands for 512 KiB of log or more. The start
+ * after a kill has to walk that much. */
+#define INDEX_WAITING_MAX 128
 /* `stored` before anybody looked. */
 #define INDEX_COUNT_UNKNOWN UINT32_MAX
 
@@ -22,6 +23,7 @@ struct index_file {
     uint8_t *waiting;    /* entries that are not in the file yet; NULL if none */
     uint32_t stored;     /* entries in the file that count */
     uint16_t waiting_count;
+    uint16_t waiting_capacity;
     uint8_t part;       /* enum segment_part */
     uint8_t entry_size; /* bytes */
 };

@@ -13,7 +13,6 @@
 #include "common/base/uuid.h"
 #include "common/batch/control_record.h"
 #include "common/env/disk.h"
-#include "storage-node/log/producer_snapshot.h"
 
 #define QUEUE_CAPACITY_MIN 4
 
@@ -108,35 +107,6 @@ enum status log_add_segment(struct partition_log *log, int64_t base_offset, int6
     log->directory_dirty = true;
     log_segments_push(log, segment);
     return STATUS_OK;
-}
-
-enum status log_write_snapshot(struct partition_log *log, int64_t offset)
-{
-    UNINITIALIZED char path[DISK_PATH_MAX];
-    struct buffer contents;
-    struct bytes part;
-    struct file *file;
-    enum status status;
-
-    if (offset == 0) {
-        return STATUS_OK;
-    }
-    segment_path(&log->files, offset, SEGMENT_SNAPSHOT, "", path);
-    status = disk_open(log->files.disk, path, FILE_WRITE | FILE_CREATE | FILE_TRUNCATE, &file);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    buffer_init(&contents);
-    producer_snapshot_encode(&log->producers, &contents);
-    part = buffer_bytes(&contents);
-    status = file_write(file, 0, &part, 1);
-    file_unref(file);
-    buffer_deinit(&contents);
-    if (status == STATUS_OK) {
-        log->snapshot_offset = offset;
-        log->directory_dirty = true;
-    }
-    return status;
 }
 
 /* Forgets the empty segment that was the active one: its base was too far from what came. */
@@ -357,22 +327,36 @@ enum status partition_log_append_copy(struct partition_log *log, struct bytes ba
     return log_enqueue(log, &header, batch);
 }
 
+/* The tail with more room, in order from place 0 on. */
+static struct log_tail *log_tail_grow(struct log_tail *tail)
+{
+    const uint32_t capacity = tail != NULL ? tail->capacity * 2 : TAIL_BATCHES_MIN;
+    struct log_tail *grown = memory_alloc(sizeof(*grown) + capacity * sizeof(grown->batches[0]));
+
+    grown->first = 0;
+    grown->count = tail != NULL ? tail->count : 0;
+    grown->capacity = capacity;
+    for (uint32_t i = 0; i < grown->count; i++) {
+        grown->batches[i] = tail->batches[(tail->first + i) % tail->capacity];
+    }
+    memory_free(tail);
+    return grown;
+}
+
 /* Keeps the places of the newest batches. */
 static void log_tail_push(struct partition_log *log, const struct segment *segment, const struct batch_place *place)
 {
     struct log_tail *tail = log->tail;
 
-    if (tail == NULL) {
-        tail = memory_alloc(sizeof(*tail));
-        tail->first = 0;
-        tail->count = 0;
+    if (tail == NULL || (tail->count == tail->capacity && tail->capacity < TAIL_BATCHES_MAX)) {
+        tail = log_tail_grow(tail);
         log->tail = tail;
     }
-    if (tail->count == TAIL_BATCHES) {
-        tail->first = (tail->first + 1) % TAIL_BATCHES;
+    if (tail->count == tail->capacity) {
+        tail->first = (tail->first + 1) % tail->capacity;
         tail->count--;
     }
-    tail->batches[(tail->first + tail->count) % TAIL_BATCHES] =
+    tail->batches[(tail->first + tail->count) % tail->capacity] =
         (struct tail_batch){.base_offset = (int32_t)(place->base_offset - segment->base_offset),
                             .last_offset = (int32_t)(place->last_offset - segment->base_offset),
                             .position = place->position};
@@ -452,11 +436,13 @@ enum status partition_log_flush(struct partition_log *log)
         log->dirty_since_ms = log->append_ms;
     }
     log->written_end = log->log_end;
+    log->snapshot_age += (uint32_t)log->queued_count;
     log->queued_count = 0;
     log->queued_size = 0;
     if (log->written_end - log->durable_end >= log->config.flush_messages) {
         log->sync_wanted = log->written_end;
     }
+    log_snapshot_sometimes(log);
     log_sync_start(log);
     return STATUS_OK;
 }

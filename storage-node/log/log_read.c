@@ -32,7 +32,7 @@ struct slice_draft {
 
 static const struct tail_batch *tail_at(const struct log_tail *tail, uint32_t i)
 {
-    return &tail->batches[(tail->first + i) % TAIL_BATCHES];
+    return &tail->batches[(tail->first + i) % tail->capacity];
 }
 
 /* Where the tail's batch `i` ends. */

@@ -8,6 +8,7 @@
  *     retention.c       moving the start, periodic care
  *     recovery.c        opening
  *     log_make.c        the first files
+ *     log_snapshot.c    writing down the producers
  *     transactions.c    first unstable offset, aborted transactions
  *
  * At rest a log takes sizeof(struct partition_log), one struct segment for each segment and its directory's name, and
@@ -34,14 +35,16 @@ struct tail_batch {
     int32_t last_offset;
     uint32_t position;
 };
-#define TAIL_BATCHES 128
+#define TAIL_BATCHES_MIN 4
+#define TAIL_BATCHES_MAX 128
 
 /* The newest batches of the active segment without a gap, so that consumers at the end need no read to find their
  * slice. */
 struct log_tail {
     uint32_t first; /* place of the oldest in the ring */
     uint32_t count;
-    struct tail_batch batches[TAIL_BATCHES];
+    uint32_t capacity; /* grows with the segment's batches */
+    struct tail_batch batches[];
 };
 
 /* Where a reader will go on: one for each of the last few. */
@@ -108,6 +111,7 @@ struct partition_log {
     struct epoch_cache epochs;
     struct producer_state producers;
     int64_t snapshot_offset; /* of the newest .snapshot, OFFSET_NONE if there is none */
+    uint32_t snapshot_age;   /* batches since */
     struct completed_transaction *completed; /* whose markers may still be above the high watermark, in log order */
     size_t completed_count;
     size_t completed_capacity;
@@ -166,6 +170,9 @@ void log_note_producer(struct partition_log *log, const struct batch_header *hea
                        int64_t base_offset, int64_t now_ms);
 /* Writes OFFSET.snapshot, unsynced. */
 MUST_USE enum status log_write_snapshot(struct partition_log *log, int64_t offset);
+MUST_USE enum status log_remove_snapshot(struct partition_log *log, int64_t offset);
+/* Writes one at written_end if the last is long ago. */
+void log_snapshot_sometimes(struct partition_log *log);
 
 /* Makes durable whose records these are, partition.metadata and the directory's own name: before any of them is
  * promised. Blocking. */

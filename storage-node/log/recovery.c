@@ -534,7 +534,7 @@ static enum status log_scan_producers(struct partition_log *log, int64_t offset,
         if (status != STATUS_OK) {
             return status;
         }
-        batch_cursor_init(&cursor, file, buffer, position, segment->size);
+        batch_cursor_init_sparse(&cursor, file, buffer, position, segment->size);
         while ((status = batch_cursor_next(&cursor, &header)) == STATUS_OK) {
             struct bytes batch = BYTES_NULL;
 
@@ -561,16 +561,6 @@ static void snapshots_name(void *context, const char *name, enum disk_kind kind)
     if (kind == DISK_FILE && segment_name_parse(name, &offset, &part) && part == SEGMENT_SNAPSHOT) {
         offset_list_add(context, offset);
     }
-}
-
-static enum status log_remove_snapshot(struct partition_log *log, int64_t offset)
-{
-    char path[DISK_PATH_MAX];
-    enum status status;
-
-    segment_path(&log->files, offset, SEGMENT_SNAPSHOT, "", path);
-    status = disk_remove(log->files.disk, path);
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 enum status log_remove_snapshots(struct partition_log *log, int64_t offset)

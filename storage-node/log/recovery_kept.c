@@ -3,7 +3,7 @@
  *
  *     .log    | batch | ... | batch | batch | ... | batch | bat
  *                             ^ last entry of the offset index          what entries were still in memory is walked
- *                                                     |<------->|       CRC of the last 256 KiB, as a belt
+ *                                                     |<------->|       CRC of the last 64 KiB, as a belt
  *
  * The indexes are trusted up to their last entries: those of time are written before those of offsets, so no batch in
  * front of the place where the walk begins has a larger timestamp than the time index tells. Leader epochs only ascend:
@@ -17,7 +17,7 @@
 #include "common/env/disk.h"
 #include "storage-node/log/text_fields.h"
 
-#define CHECKED_TAIL (256U << 10)
+#define CHECKED_TAIL (64U << 10)
 #define HEADER_BUFFER_SIZE 4096
 
 /* A missing file is an empty one: entries wait in memory before it is made. */
@@ -117,7 +117,7 @@ static enum status resume_walk(struct recovery *recovery, struct segment *segmen
         return status;
     }
     file = file_ref(file);
-    batch_cursor_init(&cursor, file, (struct space){buffer, sizeof(buffer)}, segment->size, size);
+    batch_cursor_init_sparse(&cursor, file, (struct space){buffer, sizeof(buffer)}, segment->size, size);
     while ((status = batch_cursor_next(&cursor, &header)) == STATUS_OK) {
         const struct batch_place place = {.base_offset = header.base_offset,
                                           .last_offset = batch_last_offset(&header),
@@ -128,6 +128,7 @@ static enum status resume_walk(struct recovery *recovery, struct segment *segmen
         if (place.base_offset < segment->end_offset || place.last_offset - segment->base_offset > INT32_MAX) {
             status = STATUS_CORRUPT;
         } else if (!recovery->options->clean && cursor.next + CHECKED_TAIL > size) {
+            cursor.sparse = false;
             status = batch_cursor_check(&cursor, &header);
         }
         if (status == STATUS_OK) {
@@ -237,7 +238,7 @@ static enum status resume_last_epoch(struct recovery *recovery, struct segment *
     if (status != STATUS_OK) {
         return status;
     }
-    batch_cursor_init(&cursor, file, (struct space){buffer, sizeof(buffer)}, position, segment->size);
+    batch_cursor_init_sparse(&cursor, file, (struct space){buffer, sizeof(buffer)}, position, segment->size);
     while ((status = batch_cursor_next(&cursor, &header)) == STATUS_OK) {
         *epoch = header.partition_leader_epoch;
     }
@@ -256,7 +257,7 @@ static enum status resume_walk_epochs(struct recovery *recovery, struct segment 
     if (status != STATUS_OK) {
         return status;
     }
-    batch_cursor_init(&cursor, file, (struct space){buffer, sizeof(buffer)}, 0, segment->size);
+    batch_cursor_init_sparse(&cursor, file, (struct space){buffer, sizeof(buffer)}, 0, segment->size);
     while ((status = batch_cursor_next(&cursor, &header)) == STATUS_OK) {
         log_note_epoch(log, &header);
     }

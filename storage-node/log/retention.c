@@ -249,8 +249,7 @@ static void log_rest(struct partition_log *log, int64_t now_ms)
         (log->tail == NULL && log->hints == NULL)) {
         return;
     }
-    if (index_file_write(&log->files, &segment->times.file) != STATUS_OK ||
-        index_file_write(&log->files, &segment->offsets.file) != STATUS_OK) {
+    if (segment_write_waiting(&log->files, segment) != STATUS_OK) {
         return; /* entries keep waiting in memory */
     }
     file_cache_drop(log->files.cache, &segment->offsets.file.slot);
