@@ -452,6 +452,28 @@ enum status segment_load_sealed(struct log_files *files, struct segment *segment
     return status == STATUS_TRUNCATED ? STATUS_CORRUPT : status;
 }
 
+/* Where to walk from after a cut at `offset`: the batch of the time index's last entry. Behind it there may be one with
+ * a larger timestamp, whose entry was cut off too because it was damaged. */
+static enum status segment_tail_start(struct log_files *files, struct segment *segment, int64_t offset,
+                                      uint32_t *start)
+{
+    struct batch_place place;
+    enum status status = segment_load_max_timestamp(files, segment, offset);
+
+    *start = 0;
+    if (status == STATUS_CORRUPT) {
+        return segment_reindex(files, segment);
+    }
+    if (status != STATUS_OK || segment->max_timestamp == TIMESTAMP_NONE) {
+        return status;
+    }
+    status = segment_find(files, segment, segment->max_timestamp_offset, &place);
+    if (status == STATUS_OK) {
+        *start = place.position;
+    }
+    return status;
+}
+
 enum status segment_truncate(struct log_files *files, struct segment *segment, uint32_t position, int64_t offset)
 {
     struct file *file;
@@ -478,14 +500,8 @@ enum status segment_truncate(struct log_files *files, struct segment *segment, u
         segment->unindexed = 0;
         return STATUS_OK;
     }
-    status = segment_load_max_timestamp(files, segment, offset);
+    status = segment_tail_start(files, segment, offset, &start);
     segment->end_offset = segment->base_offset;
-    if (status == STATUS_CORRUPT) {
-        status = segment_reindex(files, segment);
-        start = 0;
-    } else if (status == STATUS_OK) {
-        status = segment_seek(files, segment, INT64_MAX, position - 1, &start);
-    }
     return status == STATUS_OK ? segment_walk_tail(files, segment, start) : status;
 }
 
