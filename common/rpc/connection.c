@@ -56,6 +56,7 @@ void rpc_connection_open(struct rpc_server *server, struct net_accepted *accepte
     connection->active_ns = env_now_ns(server->env);
     list_init(&connection->link);
     list_init(&connection->starved_link);
+    list_init(&connection->postponed_link);
     list_init(&connection->pipeline);
     env_hook_init(&connection->resume_hook, rpc_connection_resume_later, connection);
     connection->stream = net_adopt(server->env->net, accepted, &RPC_CONNECTION_HANDLER, connection);
@@ -80,7 +81,10 @@ void rpc_connection_close(struct rpc_connection *connection)
 /* True if the client must take answers before it is listened to again. */
 static bool rpc_connection_is_full(const struct rpc_connection *connection)
 {
-    return connection->in_flight >= connection->server->options.requests_in_flight_max ||
+    const struct rpc_server *server = connection->server;
+
+    return connection->in_flight >= server->options.requests_in_flight_max ||
+           (connection->in_flight > 0 && server->held_bytes > server->options.held_bytes_max) ||
            (connection->stream != NULL && stream_unsent(connection->stream) >= RPC_UNSENT_MAX);
 }
 
@@ -290,10 +294,13 @@ static void rpc_connection_frame(struct rpc_connection *connection, const uint8_
     list_append(&connection->pipeline, &request->link);
     connection->in_flight++;
     server->requests_total++;
+    rpc_connection_count(connection, request->arena.total);
     route->handle(request);
     /* Completed at once: it is still there, because nothing else takes it out while frames are parsed. */
     if (request->completed) {
         rpc_pipeline_drain(connection);
+    } else {
+        rpc_request_hold(request);
     }
 }
 
@@ -339,6 +346,14 @@ static void rpc_connection_drop_block(struct rpc_connection *connection)
     connection->block = NULL;
 }
 
+/* The connection has had its share of this turn: it goes on in the next one. */
+static void rpc_connection_postpone(struct rpc_connection *connection)
+{
+    list_remove(&connection->postponed_link);
+    list_append(&connection->server->postponed, &connection->postponed_link);
+    connection->blocked = true;
+}
+
 static void rpc_connection_parse(struct rpc_connection *connection)
 {
     struct rpc_server *server = connection->server;
@@ -372,6 +387,10 @@ static void rpc_connection_parse(struct rpc_connection *connection)
             break;
         }
         if (have - 4 < (size_t)size) {
+            break;
+        }
+        if (connection->turn_units >= RPC_TURN_UNITS && connection->turn == server->turn) {
+            rpc_connection_postpone(connection);
             break;
         }
         block->parsed += 4 + (size_t)size;
@@ -424,6 +443,7 @@ static void rpc_connection_closed(void *context, enum status why)
     connection->stream = NULL;
     connection->closing = true;
     list_remove(&connection->starved_link);
+    list_remove(&connection->postponed_link);
     if (connection->upgraded != NULL) {
         connection->server->options.upgrade->closed(connection->upgraded);
         connection->upgraded = NULL;
@@ -431,16 +451,7 @@ static void rpc_connection_closed(void *context, enum status why)
     if (connection->block != NULL) {
         rpc_connection_drop_block(connection);
     }
-    /* A cancelled request is completed at once as a rule: it must stay in the pipeline until we are through it. */
-    connection->parsing = true;
-    LIST_EACH(link, &connection->pipeline)
-    {
-        struct rpc_request *request = LIST_ENTRY(link, struct rpc_request, link);
-
-        if (!request->completed && request->cancel != NULL && !request->away) {
-            request->cancel(request);
-        }
-    }
+    (void)rpc_connection_hurry(connection);
     connection->parsing = false;
     rpc_pipeline_drain(connection);
     rpc_connection_reap(connection);

@@ -11,6 +11,14 @@
 #define RPC_STALL_BYTES_PER_SECOND (32 * 1024)
 /* Large receive blocks that are not used for so long are given back. */
 #define RPC_TRIM_NS NS_PER_SECOND
+/* What unfinished requests may hold beside receive memory: as much as that, but at least this. */
+#define RPC_HELD_MIN (32 * 1024 * 1024)
+/* So many requests of one connection may wait without being the first to be hurried. */
+#define RPC_HELD_FAIR 4
+/* What a connection may start within a turn, counted in units of decoded memory, so that who asks much takes turns with
+ * others: a small request is two units. */
+#define RPC_TURN_UNITS 128
+#define RPC_TURN_UNIT_BYTES 4096
 /* Request objects kept for reuse. */
 #define RPC_REQUESTS_KEPT 64
 
@@ -20,6 +28,7 @@ struct rpc_server {
     struct rpc_block_pool blocks;
     struct list connections; /* of struct rpc_connection */
     struct list starved;     /* connections that wait for receive memory */
+    struct list postponed;   /* connections that go on in the next turn */
     struct list requests_free;
     size_t requests_free_count;
     uint32_t connection_count;
@@ -30,6 +39,13 @@ struct rpc_server {
     struct env_timer stall_timer; /* runs while connections starve */
     struct env_timer trim_timer;  /* runs while large receive blocks are kept */
     struct env_hook resume_hook;  /* wakes starved connections once memory came back */
+    struct env_hook hurry_hook;   /* too much is held */
+    struct env_hook turn_hook;    /* the turn in which requests were started ends */
+    struct env_message turn_next; /* the next one begins */
+    bool turn_next_posted;
+    bool turn_counted;            /* requests were started in this turn */
+    uint64_t turn;                /* its number */
+    size_t held_bytes;            /* by arenas of requests that were not finished at once */
     void (*stopped)(void *context);
     void *stopped_context;
     bool stopping;
@@ -38,6 +54,7 @@ struct rpc_server {
 struct rpc_connection {
     struct list link;         /* in server->connections */
     struct list starved_link; /* in server->starved */
+    struct list postponed_link; /* in server->postponed */
     struct rpc_server *server;
     struct stream *stream;    /* NULL once closed */
     struct rpc_block *block;  /* where bytes go now; NULL at rest */
@@ -47,6 +64,8 @@ struct rpc_connection {
     uint32_t listener;
     uint32_t in_flight;
     size_t frame_last;        /* size of the last whole frame with its length: the next one most likely is alike */
+    uint32_t turn_units;      /* started in turn `turn` */
+    uint64_t turn;
     uint64_t active_ns;       /* last bytes or answer */
     uint64_t frame_ns;        /* since when `block` ends with a half frame */
     size_t unsent_seen;       /* at the last look for idle connections: a slow reader that reads is not idle */
@@ -63,6 +82,8 @@ struct rpc_connection {
 void rpc_connection_open(struct rpc_server *server, struct net_accepted *accepted, uint32_t listener,
                          struct rpc_place *place);
 void rpc_connection_close(struct rpc_connection *connection);
+/* Counts a request that is started, whose decoded form has so many bytes. */
+void rpc_connection_count(struct rpc_connection *connection, size_t bytes);
 /* Continues after back-pressure: parses what is there, reads on. */
 void rpc_connection_resume(struct rpc_connection *connection);
 
@@ -77,6 +98,10 @@ struct rpc_request *rpc_request_acquire(struct rpc_connection *connection);
 void rpc_request_release(struct rpc_request *request);
 /* Sends every finished answer at the head of the pipeline. */
 void rpc_pipeline_drain(struct rpc_connection *connection);
+/* The request was not finished at once: from now on its memory counts. */
+void rpc_request_hold(struct rpc_request *request);
+/* Tells the connection's waiting requests to finish with what they have; how much memory they hold. */
+size_t rpc_connection_hurry(struct rpc_connection *connection);
 /* A connection without stream and requests goes away. */
 void rpc_connection_reap(struct rpc_connection *connection);
 

@@ -64,10 +64,45 @@ static void rpc_request_recycle(struct rpc_server *server, struct rpc_request *r
     server->requests_free_count++;
 }
 
+void rpc_request_hold(struct rpc_request *request)
+{
+    struct rpc_server *server = request->connection->server;
+    /* The arena of a request that travels is another loop's. */
+    request->held = sizeof(*request) + (request->away ? request->frame_size : request->arena.total);
+    server->held_bytes += request->held;
+    if (server->held_bytes > server->options.held_bytes_max) {
+        env_at_turn_end(server->env, &server->hurry_hook);
+    }
+}
+
+size_t rpc_connection_hurry(struct rpc_connection *connection)
+{
+    const bool parsing = connection->parsing;
+    size_t bytes = 0;
+
+    /* What is completed meanwhile stays in the pipeline until we are through it. */
+    connection->parsing = true;
+    LIST_EACH(link, &connection->pipeline)
+    {
+        struct rpc_request *request = LIST_ENTRY(link, struct rpc_request, link);
+        void (*cancel)(struct rpc_request *request) = request->cancel;
+
+        if (!request->completed && !request->away && cancel != NULL) {
+            request->cancel = NULL;
+            bytes += request->held;
+            cancel(request);
+        }
+    }
+    connection->parsing = parsing;
+    return bytes;
+}
+
 void rpc_request_release(struct rpc_request *request)
 {
     struct rpc_server *server = request->connection->server;
 
+    server->held_bytes -= request->held;
+    request->held = 0;
     if (request->release != NULL) {
         request->release(request);
     }

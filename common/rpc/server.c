@@ -8,6 +8,8 @@
 
 /* How often idle connections are looked for, as a part of the allowed idle time. */
 #define RPC_IDLE_CHECKS 8
+/* How much of what may be held is freed at once: finishing early is work too. */
+#define RPC_HURRY_PART 16
 
 /* Nothing happens here: no request is being handled, and the client neither sends nor takes anything. */
 static bool rpc_connection_is_idle(struct rpc_connection *connection, uint64_t now_ns)
@@ -104,6 +106,60 @@ void rpc_server_unref_block(struct rpc_server *server, struct rpc_block *block)
     }
 }
 
+/* The client does not take the answers that it has been given. */
+static bool rpc_connection_is_deaf(const struct rpc_connection *connection, uint64_t now_ns)
+{
+    return connection->stream != NULL && connection->in_flight > 0 && stream_unsent(connection->stream) > 0 &&
+           now_ns - connection->active_ns >= RPC_STALL_NS;
+}
+
+/* Requests that wait hold too much. Those of connections with many of them finish first; where there are none, clients
+ * that take no answers are closed; where there are none either, whoever has waited longest as a connection finishes. */
+static void rpc_server_hurry(void *context)
+{
+    struct rpc_server *server = context;
+    const uint64_t now_ns = env_now_ns(server->env);
+    const size_t enough = server->options.held_bytes_max / RPC_HURRY_PART;
+    bool closed = false;
+    size_t freed = 0;
+
+    LIST_EACH(link, &server->connections)
+    {
+        struct rpc_connection *connection = LIST_ENTRY(link, struct rpc_connection, link);
+
+        if (freed >= enough) {
+            return;
+        }
+        if (connection->in_flight > RPC_HELD_FAIR) {
+            freed += rpc_connection_hurry(connection);
+            rpc_pipeline_drain(connection);
+        }
+    }
+    if (freed > 0) {
+        return;
+    }
+    LIST_EACH(link, &server->connections)
+    {
+        struct rpc_connection *connection = LIST_ENTRY(link, struct rpc_connection, link);
+
+        if (rpc_connection_is_deaf(connection, now_ns)) {
+            trace_info("connection_stalled", T_TEXT("peer", stream_peer(connection->stream)));
+            rpc_connection_close(connection);
+            closed = true;
+        }
+    }
+    LIST_EACH(link, &server->connections)
+    {
+        struct rpc_connection *connection = LIST_ENTRY(link, struct rpc_connection, link);
+
+        if (closed || freed >= enough) {
+            break;
+        }
+        freed += rpc_connection_hurry(connection);
+        rpc_pipeline_drain(connection);
+    }
+}
+
 static void rpc_server_resume_starved(void *context)
 {
     struct rpc_server *server = context;
@@ -117,6 +173,58 @@ static void rpc_server_resume_starved(void *context)
     }
 }
 
+static void rpc_server_check_stopped(struct rpc_server *server)
+{
+    if (server->stopping && list_empty(&server->connections) && !server->turn_next_posted && server->stopped != NULL) {
+        void (*stopped)(void *context) = server->stopped;
+
+        server->stopped = NULL;
+        stopped(server->stopped_context);
+    }
+}
+
+void rpc_connection_count(struct rpc_connection *connection, size_t bytes)
+{
+    struct rpc_server *server = connection->server;
+
+    if (!server->turn_counted) {
+        server->turn_counted = true;
+        env_at_turn_end(server->env, &server->turn_hook);
+    }
+    if (connection->turn != server->turn) {
+        connection->turn = server->turn;
+        connection->turn_units = 0;
+    }
+    connection->turn_units += (uint32_t)(1 + bytes / RPC_TURN_UNIT_BYTES);
+}
+
+static void rpc_server_turn_ended(void *context)
+{
+    struct rpc_server *server = context;
+
+    if (!list_empty(&server->postponed) && !server->turn_next_posted) {
+        server->turn_next_posted = true;
+        env_post(server->env, &server->turn_next);
+    }
+    server->turn_counted = false;
+    server->turn++;
+}
+
+static void rpc_server_turn_begins(struct env_message *message)
+{
+    struct rpc_server *server = CONTAINER_OF(message, struct rpc_server, turn_next);
+    struct list postponed;
+    struct list *link;
+
+    server->turn_next_posted = false;
+    list_init(&postponed);
+    list_move_all(&postponed, &server->postponed);
+    while ((link = list_take_first(&postponed)) != NULL) {
+        rpc_connection_resume(LIST_ENTRY(link, struct rpc_connection, postponed_link));
+    }
+    rpc_server_check_stopped(server);
+}
+
 struct rpc_server *rpc_server_create(struct env *env, const struct rpc_server_options *options)
 {
     struct rpc_server *server = memory_alloc_zero(1, sizeof(*server));
@@ -127,25 +235,23 @@ struct rpc_server *rpc_server_create(struct env *env, const struct rpc_server_op
     ASSERT(options->requests_in_flight_max > 0);
     server->env = env;
     server->options = *options;
+    if (options->held_bytes_max == 0) {
+        server->options.held_bytes_max =
+            options->receive_bytes_max > RPC_HELD_MIN ? options->receive_bytes_max : RPC_HELD_MIN;
+    }
     rpc_block_pool_init(&server->blocks, options->receive_bytes_max);
     list_init(&server->connections);
     list_init(&server->starved);
+    list_init(&server->postponed);
     list_init(&server->requests_free);
     env_timer_init(&server->idle_timer, rpc_server_check_idle, server);
     env_timer_init(&server->stall_timer, rpc_server_check_stalled, server);
     env_timer_init(&server->trim_timer, rpc_server_trim, server);
     env_hook_init(&server->resume_hook, rpc_server_resume_starved, server);
+    env_hook_init(&server->hurry_hook, rpc_server_hurry, server);
+    env_hook_init(&server->turn_hook, rpc_server_turn_ended, server);
+    server->turn_next.deliver = rpc_server_turn_begins;
     return server;
-}
-
-static void rpc_server_check_stopped(struct rpc_server *server)
-{
-    if (server->stopping && list_empty(&server->connections) && server->stopped != NULL) {
-        void (*stopped)(void *context) = server->stopped;
-
-        server->stopped = NULL;
-        stopped(server->stopped_context);
-    }
 }
 
 void rpc_server_stop(struct rpc_server *server, void (*done)(void *context), void *context)
@@ -173,6 +279,8 @@ void rpc_server_destroy(struct rpc_server *server)
     env_timer_stop(server->env, &server->stall_timer);
     env_timer_stop(server->env, &server->trim_timer);
     env_hook_cancel(&server->resume_hook);
+    env_hook_cancel(&server->hurry_hook);
+    env_hook_cancel(&server->turn_hook);
     while ((link = list_take_first(&server->requests_free)) != NULL) {
         struct rpc_request *request = LIST_ENTRY(link, struct rpc_request, link);
 

@@ -42,8 +42,8 @@ struct rpc_request {
      * release files that the response shows. May be NULL. Handlers set it with rpc_request_on_release. */
     void (*release)(struct rpc_request *request);
     void *release_context;
-    /* Called if the connection closes while the handler still has the request, which it must complete all the same,
-     * soon. */
+    /* Called once if the connection closes while the handler still has the request, or if requests that wait hold too
+     * much memory: the handler must complete it soon, with what it has. */
     void (*cancel)(struct rpc_request *request);
     void *cancel_context;
 
@@ -53,6 +53,7 @@ struct rpc_request {
     bool away;      /* home's: it is on another loop, or on its way */
     void (*run)(struct rpc_request *request);
     struct list link;
+    size_t held; /* of the server's held_bytes */
     struct rpc_connection *connection;
     struct rpc_block *block;
     struct writer writer;
@@ -88,6 +89,7 @@ struct rpc_server_options {
     uint32_t frame_size_max;         /* socket.request.max.bytes */
     uint32_t requests_in_flight_max; /* per connection */
     size_t receive_bytes_max;        /* of all connections' blocks together */
+    size_t held_bytes_max;           /* of requests that wait, beside blocks; 0: as the blocks, but 32 MiB at least */
     uint64_t idle_ns_max;            /* connections.max.idle.ms; 0: never */
     const struct rpc_upgrade *upgrade; /* NULL: none */
 };

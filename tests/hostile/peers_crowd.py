@@ -19,6 +19,7 @@ PER_IDLE = 2048  # bytes that a process of ours keeps of a connection that says 
 STORM_SMALL, STORM_FULL = 5.0, 20.0
 DESCRIPTORS = 600
 READERS = 16
+PARKED = 100
 UNSENT_MIB = 1  # of answers that a client does not take, per connection, and the answer that went over it
 VALUE = b'v' * (512 << 10)
 
@@ -206,6 +207,31 @@ def requests_without_end_whose_answers_nobody_reads(lab):
         raise Failure(f'{sent >> 20} MiB of requests were taken although nobody reads the answers')
 
 
+def fetches_that_wait_for_ever_cost_a_bounded_amount(lab):
+    """Many connections, each with as many fetches of many partitions as it may have, that wait for data that will not
+    come."""
+    with Target(lab) as topic:
+        codec = wire.Codec(wire.MESSAGES['FetchRequest'], wire.newest('Fetch'))
+        fields = {'max_wait_ms': 2147483647, 'min_bytes': 2147483647, 'max_bytes': 2147483647, 'topics': [{
+            'topic_id': topic.id, 'partitions': [{'partition': 0, 'fetch_offset': 0, 'partition_max_bytes': 1}] * 100}]}
+        data = request(1, codec.version, codec.put_fields(codec.message.fields, fields), True) * 128
+        connections = []
+        try:
+            for _ in range(PARKED):
+                connection = connect(lab)
+                connection.settimeout(0.5)
+                connections.append(connection)
+                try:
+                    connection.sendall(data)
+                except socket.timeout:
+                    pass
+            time.sleep(1.0)
+        finally:
+            for connection in connections:
+                connection.close()
+    lab.note = f'; {PARKED * 128} fetches of 100 partitions'
+
+
 def frames_that_never_end_leave_room_for_others(lab):
     """queued.max.request.bytes is used up by frames that stop one byte before their end: others go on."""
     connections = []
@@ -233,6 +259,7 @@ def tests(kind):
              (requests_without_end_whose_answers_nobody_reads, READERS * 4 + FEW_MIB),
              (ten_thousand_idle_connections_are_kept_and_closed_in_time, IDLE_WANTED * PER_IDLE // (1 << 20) + FEW_MIB)]
     if kind == 'node':
+        found.insert(1, (fetches_that_wait_for_ever_cost_a_bounded_amount, 2 * 32 + 32 + FEW_MIB))
         found.insert(1, (readers_that_never_read_cost_a_bounded_amount, READERS * 4 + FEW_MIB))
     found.append((frames_that_never_end_leave_room_for_others, 32 + FEW_MIB))
     return found

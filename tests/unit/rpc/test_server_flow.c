@@ -473,6 +473,106 @@ static void who_waits_for_memory_is_not_idle(void **state)
     waiting->gone = NULL;
 }
 
+static void requests_that_wait_hold_a_bounded_amount(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_stream *modest;
+    struct fake_stream *greedy;
+
+    fixture->options.held_bytes_max = 100 * 1024;
+    fixture->cancel_completes = true;
+    start(fixture);
+    modest = connect_to(fixture);
+    push_produce(modest, 7, 10);
+    world_run(&fixture->world);
+    greedy = connect_to(fixture);
+    for (int32_t i = 0; i < 500; i++) {
+        push_produce(greedy, i, 10);
+    }
+    world_run(&fixture->world);
+    /* All were taken in the end, those in front told to finish; never were there many at once. */
+    assert_int_equal(fixture->held_count, 501);
+    assert_true(fixture->cancelled >= 470);
+    assert_true(fixture->held_count - fixture->released <= 30);
+    /* Who had but one waits as before. */
+    assert_no_more(modest, 0);
+    rpc_request_complete(fixture->held[0]);
+    world_run(&fixture->world);
+    assert_int_equal(fixture->released, fixture->cancelled + 1);
+}
+
+static void a_client_that_takes_no_answers_makes_room(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_stream *greedy;
+    bool gone = false;
+
+    fixture->options.held_bytes_max = 100 * 1024;
+    fixture->cancel_completes = true;
+    start(fixture);
+    greedy = connect_to(fixture);
+    greedy->gone = &gone;
+    greedy->window = 0;
+    for (int32_t i = 0; i < 500; i++) {
+        push_produce(greedy, i, 10);
+    }
+    world_run(&fixture->world);
+    assert_true(fixture->held_count < 50);
+    for (int32_t i = 0; i < 3; i++) {
+        world_sleep(&fixture->world, 4 * NS_PER_SECOND);
+        push_produce(connect_to(fixture), i, 10);
+        world_run(&fixture->world);
+    }
+    assert_true(gone);
+}
+
+static void many_requests_of_one_client_let_others_pass(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_stream *greedy;
+    struct fake_stream *other;
+    size_t at = 0;
+
+    fixture->options.requests_in_flight_max = HELD_MAX;
+    start(fixture);
+    greedy = connect_to(fixture);
+    for (int32_t i = 0; i < 1500; i++) {
+        push_produce(greedy, i, 10);
+    }
+    other = connect_to(fixture);
+    world_turn(&fixture->world, 0);
+    assert_in_range(fixture->held_count, 10, 200);
+    push_number(other, 1, 1);
+    world_turn(&fixture->world, 0);
+    assert_number(other, &at, 1, 1);
+    assert_true(fixture->held_count < 1500);
+    world_run(&fixture->world);
+    assert_int_equal(fixture->held_count, 1500);
+    for (size_t i = 0; i < 1500; i++) {
+        rpc_request_complete(fixture->held[i]);
+    }
+}
+
+static void a_postponed_client_may_leave(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_stream *greedy;
+
+    fixture->options.requests_in_flight_max = HELD_MAX;
+    fixture->cancel_completes = true;
+    start(fixture);
+    greedy = connect_to(fixture);
+    for (int32_t i = 0; i < 1500; i++) {
+        push_produce(greedy, i, 10);
+    }
+    world_turn(&fixture->world, 0);
+    assert_true(fixture->held_count < 1500);
+    stream_end(greedy);
+    world_run(&fixture->world);
+    assert_int_equal(stats_of(fixture).connections, 0);
+    assert_int_equal(fixture->released, fixture->held_count);
+}
+
 static void small_requests_that_wait_hold_no_receive_memory(void **state)
 {
     struct fixture *fixture = *state;
@@ -511,6 +611,10 @@ int run_flow_tests(void)
         TEST(large_frames_that_never_end_leave_memory_for_small_requests),
         TEST(a_half_frame_that_drips_makes_room_for_others),
         TEST(who_waits_for_memory_is_not_idle),
+        TEST(requests_that_wait_hold_a_bounded_amount),
+        TEST(a_client_that_takes_no_answers_makes_room),
+        TEST(many_requests_of_one_client_let_others_pass),
+        TEST(a_postponed_client_may_leave),
         TEST(small_requests_that_wait_hold_no_receive_memory),
     };
 
