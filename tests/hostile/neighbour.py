@@ -1,7 +1,10 @@
 """A client that does nothing wrong, in a process of its own so that the attackers do not slow it down themselves. It
 produces a record and fetches it, or asks a controller, again and again, and writes a line for each:
 
-    END-MONOTONIC MILLISECONDS          or          END-MONOTONIC error TEXT
+    END-MONOTONIC MILLISECONDS LATE          or          END-MONOTONIC error TEXT
+
+LATE is by how many milliseconds the process was woken too late from its pause before: what the machine does to
+everybody, whatever the server does.
 """
 import os
 import subprocess
@@ -33,8 +36,8 @@ class Neighbour:
         self.process.wait()
 
     def between(self, begin, end):
-        """(milliseconds of each round that ended then, sorted; errors)."""
-        times, errors = [], []
+        """(milliseconds of each round that ended then, sorted; errors; lateness of each, sorted)."""
+        times, errors, late = [], [], []
         with open(self.path, encoding='utf-8') as file:
             for line in file:
                 words = line.rstrip('\n').split(' ', 2)
@@ -45,7 +48,8 @@ class Neighbour:
                         errors.append(words[2])
                     else:
                         times.append(float(words[1]))
-        return sorted(times), errors
+                        late.append(float(words[2]))
+        return sorted(times), errors, sorted(late)
 
 
 def percentile(times, part):
@@ -89,17 +93,20 @@ class Rounds:
 def main():
     address, topic = sys.argv[1:]
     rounds = None
+    late = 0.0
     while os.getppid() != 1:
         begin = time.monotonic()
         try:
             rounds = rounds or Rounds(address, topic)
             rounds.one()
-            text = f'{(time.monotonic() - begin) * 1000:.3f}'
+            text = f'{(time.monotonic() - begin) * 1000:.3f} {late * 1000:.3f}'
         except (OSError, wire.Closed, Failure) as error:
             rounds = None
             text = f'error {type(error).__name__} {error}'.replace('\n', ' ')
         print(f'{time.monotonic():.6f} {text}', flush=True)
+        begin = time.monotonic()
         time.sleep(PAUSE_SECONDS)
+        late = time.monotonic() - begin - PAUSE_SECONDS
 
 
 if __name__ == '__main__':
