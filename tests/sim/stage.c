@@ -277,9 +277,14 @@ static bool errand_is_done(void *context)
     return errand->done;
 }
 
-void stage_do(struct stage *stage, struct errand *errand)
+void stage_start(struct stage *stage, struct errand *errand)
 {
     script_client_start(&stage->client, stage->client_process, errand);
+}
+
+void stage_do(struct stage *stage, struct errand *errand)
+{
+    stage_start(stage, errand);
     if (!stage_run_until(stage, errand_is_done, errand, 600 * NS_PER_SECOND)) {
         sim_fail(stage->world, "the client does not come back from an errand");
     }

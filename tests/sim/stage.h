@@ -50,7 +50,9 @@ void stage_say(struct stage *stage, const char *format, ...) PRINTF_LIKE(2, 3);
 void stage_run_for(struct stage *stage, uint64_t duration_ns);
 /* As sim_run_until. */
 MUST_USE bool stage_run_until(struct stage *stage, bool (*reached)(void *context), void *context, uint64_t limit_ns);
-/* Sends the client on an errand and waits until it is done. */
+/* Sends the client on an errand, which must have no other one. */
+void stage_start(struct stage *stage, struct errand *errand);
+/* The same, and waits until it is done. */
 void stage_do(struct stage *stage, struct errand *errand);
 
 #endif

@@ -8,6 +8,7 @@ static const struct workload workloads[] = {
     {"cluster", "controllers, nodes and clients under crashes, power cuts, pauses, partitions and slow disks",
      workload_cluster},
     {"orders", "a client gives orders to controllers that are being deposed", workload_orders},
+    {"majority", "three controllers fall apart; then any two of them must do without the third", workload_majority},
     {"chatter", "an echo server under the same faults: tests the simulator itself", workload_chatter},
 };
 

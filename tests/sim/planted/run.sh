@@ -65,12 +65,8 @@ search() {
         code=$?
         found=$(first_failure "$work/run.log")
         if [ -n "$found" ]; then
-            echo "caught at seed ${found%% *} after ${found%% *} seeds: ${found#* }"
-            return 0
-        fi
-        seed=$(sed -n 's/^in .*, seed \([0-9]*\)$/\1/p' "$work/run.log" | head -n 1)
-        if [ -n "$seed" ]; then
-            echo "caught at seed $seed after $seed seeds, by an assertion: $(grep -m 1 -i assert "$work/run.log")"
+            assertion=$(grep -m 1 'assertion failed' "$work/run.log")
+            echo "caught at seed ${found%% *} after ${found%% *} seeds: ${found#* }${assertion:+, $assertion}"
             return 0
         fi
         if [ "$code" != 0 ]; then
