@@ -9,6 +9,7 @@ static const struct workload workloads[] = {
      workload_cluster},
     {"orders", "a client gives orders to controllers that are being deposed", workload_orders},
     {"majority", "three controllers fall apart; then any two of them must do without the third", workload_majority},
+    {"retention", "topics that let go of old records, by age and by size, and of nothing else", workload_retention},
     {"chatter", "an echo server under the same faults: tests the simulator itself", workload_chatter},
 };
 

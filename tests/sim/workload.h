@@ -35,6 +35,7 @@ void verdict_take(struct verdict *verdict, struct sim_world *world, bool done);
 void workload_chatter(const struct sim_options *options, struct verdict *verdict);
 void workload_majority(const struct sim_options *options, struct verdict *verdict);
 void workload_orders(const struct sim_options *options, struct verdict *verdict);
+void workload_retention(const struct sim_options *options, struct verdict *verdict);
 void workload_cluster(const struct sim_options *options, struct verdict *verdict);
 
 #endif
