@@ -61,6 +61,7 @@ struct file_ops {
     enum status (*truncate)(struct file *file, uint64_t size);
     enum status (*allocate)(struct file *file, uint64_t offset, uint64_t size);
     enum status (*size)(struct file *file, uint64_t *size);
+    bool (*cached)(struct file *file, uint64_t offset, uint64_t size); /* NULL: always */
     void (*destroy)(struct file *file);
 };
 
@@ -157,6 +158,13 @@ MUST_USE static inline enum status file_write(struct file *file, uint64_t offset
                                               size_t count)
 {
     return file->ops->write(file, offset, parts, count);
+}
+
+/* Whether reading this range, or sending it, would find it in memory: a good guess, made without waiting for the disk.
+ * A loop leaves what is not there to a worker (ENV_LANE_READ). */
+static inline bool file_is_cached(struct file *file, uint64_t offset, uint64_t size)
+{
+    return file->ops->cached == NULL || size == 0 || file->ops->cached(file, offset, size);
 }
 
 /* Reads up to `size` bytes; `*got` is less only at the end of the file (0: nothing there). */

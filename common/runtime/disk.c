@@ -18,6 +18,8 @@
 #define BOOT_ID_PATH "/proc/sys/kernel/random/boot_id"
 #define BOOT_ID_MAX 64
 
+#define CACHED_PROBE_STEP (256U << 10)
+
 struct disk_file {
     struct file base;
     int descriptor;
@@ -156,6 +158,30 @@ static void disk_file_destroy(struct file *file)
     memory_free(disk_file);
 }
 
+/* Whether the byte at `offset` can be read without the disk. Where the system cannot tell, it is said to be so. */
+static bool disk_byte_cached(int descriptor, uint64_t offset)
+{
+    uint8_t byte;
+    const struct iovec vector = {.iov_base = &byte, .iov_len = 1};
+
+    return preadv2(descriptor, &vector, 1, (off_t)offset, RWF_NOWAIT) >= 0 || errno != EAGAIN;
+}
+
+/* The system reads ahead in order, so the last byte and a few before it speak for the rest. */
+static bool disk_file_cached(struct file *file, uint64_t offset, uint64_t size)
+{
+    const int descriptor = disk_file_descriptor(file);
+
+    for (uint64_t at = size - 1;; at -= CACHED_PROBE_STEP) {
+        if (!disk_byte_cached(descriptor, offset + at)) {
+            return false;
+        }
+        if (at < CACHED_PROBE_STEP) {
+            return true;
+        }
+    }
+}
+
 static const struct file_ops disk_file_ops = {
     .write = disk_file_write,
     .read = disk_file_read,
@@ -163,6 +189,7 @@ static const struct file_ops disk_file_ops = {
     .truncate = disk_file_truncate,
     .allocate = disk_file_allocate,
     .size = disk_open_file_size,
+    .cached = disk_file_cached,
     .destroy = disk_file_destroy,
 };
 

@@ -232,6 +232,13 @@ static void memory_destroy(struct file *base)
     memory_free(file);
 }
 
+static bool memory_cached(struct file *file, uint64_t offset, uint64_t size)
+{
+    (void)offset;
+    (void)size;
+    return !CONTAINER_OF(file, struct memory_file, file)->disk->cold;
+}
+
 static const struct file_ops memory_file_ops = {
     .write = memory_write,
     .read = memory_read,
@@ -239,6 +246,7 @@ static const struct file_ops memory_file_ops = {
     .truncate = memory_truncate,
     .allocate = memory_allocate,
     .size = memory_size,
+    .cached = memory_cached,
     .destroy = memory_destroy,
 };
 

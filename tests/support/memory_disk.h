@@ -41,6 +41,7 @@ struct memory_disk {
     uint64_t operations;        /* changing operations so far */
     uint64_t fail_at;           /* from this operation on everything fails; 0: never */
     enum status fail_status;    /* with that; STATUS_OK: with STATUS_IO */
+    bool cold;                  /* nothing is in the cache before it was read */
     uint64_t syncs;
     uint64_t power_cuts;
 };

@@ -3,12 +3,14 @@
  *     home loop     session, resolve, split by owning loop
  *     owning loop   READ: what can be had now, as slices of segment files; nothing is copied
  *     home loop     enough (min_bytes), or an error, or time is up?  -> answer: header bytes and sendfile
+ *                   What the page cache does not have a worker reads first: the loop waits for no disk
  *                   else WATCH: every share looks out for a higher high watermark; a sign of it, or the timer: READ
  *
  * A share's READ ends its watch first, and a watch that finds data at once wakes at once, so no append between look-up
  * and watch is missed. Wake-ups that arrive while a READ is under way are ignored: that READ sees what they
  * announced. */
 #include "common/base/assert.h"
+#include "common/base/memory.h"
 #include "common/env/disk.h"
 #include "common/wire/error.h"
 #include "storage-node/server/handlers/handlers.h"
@@ -18,8 +20,9 @@
 
 /* An answer never exceeds this, whatever the client allows. */
 #define FETCH_BYTES_MAX 57671680
+#define FETCH_WARM_STEP ((size_t)128 << 10)
 
-enum fetch_state { FETCH_READING, FETCH_WATCHING, FETCH_ANSWERED };
+enum fetch_state { FETCH_READING, FETCH_WATCHING, FETCH_WARMING, FETCH_ANSWERED };
 
 struct fetch_part;
 
@@ -69,6 +72,7 @@ struct fetch {
     uint64_t deadline_ns;
     int64_t bytes_max;
     int32_t min_bytes;
+    struct env_job warming;
     uint32_t pending; /* parts with an order */
     enum fetch_state state;
     bool home_wake; /* a wake-up of the home part is in this loop's queue: the next READ starts when it arrives */
@@ -346,13 +350,61 @@ static void fetch_complete(struct fetch *fetch)
     struct fetch_response *response = request->response;
 
     fetch->state = FETCH_ANSWERED;
-    env_timer_stop(fetch->home->env, &fetch->timer);
-    fetch_trim(fetch);
     fetch_fill(fetch);
     response->session_id = fetch->session != NULL ? fetch->session->id : 0;
     leader_hint_fetch(fetch->home, request);
     fetch_remember(fetch);
     rpc_request_complete(request);
+}
+
+static bool fetch_slice_is_cold(const struct log_slice *slice)
+{
+    return slice->size > 0 && !file_is_cached(slice->file, slice->position, slice->size);
+}
+
+/* Brings cold slices into the page cache. A failure shows when they are sent. */
+static void fetch_warm(struct env_job *job)
+{
+    struct fetch *fetch = CONTAINER_OF(job, struct fetch, warming);
+    uint8_t *scratch = memory_alloc(FETCH_WARM_STEP);
+
+    for (size_t i = 0; i < fetch->item_count; i++) {
+        const struct log_slice *slice = &fetch->items[i].slice;
+        size_t got = 1;
+
+        if (!fetch_slice_is_cold(slice)) {
+            continue;
+        }
+        for (size_t at = 0; at < slice->size && got > 0; at += got) {
+            const size_t size = slice->size - at < FETCH_WARM_STEP ? slice->size - at : FETCH_WARM_STEP;
+
+            if (file_read(slice->file, slice->position + at, scratch, size, &got) != STATUS_OK) {
+                break;
+            }
+        }
+    }
+    memory_free(scratch);
+}
+
+static void fetch_warmed(struct env_job *job)
+{
+    fetch_complete(CONTAINER_OF(job, struct fetch, warming));
+}
+
+static void fetch_answer(struct fetch *fetch)
+{
+    env_timer_stop(fetch->home->env, &fetch->timer);
+    fetch_trim(fetch);
+    for (size_t i = 0; i < fetch->item_count; i++) {
+        if (fetch_slice_is_cold(&fetch->items[i].slice)) {
+            fetch->state = FETCH_WARMING;
+            fetch->warming.work = fetch_warm;
+            fetch->warming.done = fetch_warmed;
+            env_submit(fetch->home->env, ENV_LANE_READ, &fetch->warming);
+            return;
+        }
+    }
+    fetch_complete(fetch);
 }
 
 /* All parts have read: is it enough? */
@@ -371,7 +423,7 @@ static void fetch_judge(struct fetch *fetch)
         urgent |= item->slice.size > 0 && item->slice.next_offset < item->high_watermark;
     }
     if (urgent || bytes >= fetch->min_bytes || env_now_ns(fetch->home->env) >= fetch->deadline_ns) {
-        fetch_complete(fetch);
+        fetch_answer(fetch);
         return;
     }
     for (size_t i = 0; i < fetch->item_count; i++) {

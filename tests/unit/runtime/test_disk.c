@@ -1,6 +1,7 @@
 /* Files and directories: round trips, errors, locks. Each test has a temporary directory of its own. */
 #include "tests/unit/runtime/world.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,6 +74,31 @@ static struct file *place_create_file(struct place *place, const char *name)
     assert_int_equal(disk_open(place->disk, place_path(place, name), FILE_WRITE | FILE_CREATE | FILE_EXCLUSIVE, &file),
                      STATUS_OK);
     return file;
+}
+
+static void what_was_dropped_from_the_cache_is_cold_until_it_is_read(void **state)
+{
+    struct place *place = *state;
+    static uint8_t bytes[600000];
+    const struct bytes part = bytes_of(bytes, sizeof(bytes));
+    struct file *file;
+    size_t got;
+    int descriptor;
+    bool cold;
+
+    assert_int_equal(disk_open(place->disk, place_path(place, "cold"), FILE_WRITE | FILE_CREATE, &file), STATUS_OK);
+    assert_int_equal(file_write(file, 0, &part, 1), STATUS_OK);
+    assert_true(file_is_cached(file, 0, sizeof(bytes)));
+    assert_true(file_is_cached(file, sizeof(bytes), 0));
+    assert_int_equal(file_sync(file), STATUS_OK);
+    descriptor = open(place->path, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED), 0);
+    (void)close(descriptor);
+    cold = !file_is_cached(file, 0, sizeof(bytes)); /* a file system in memory drops nothing */
+    assert_int_equal(file_read(file, 0, bytes, sizeof(bytes), &got), STATUS_OK);
+    assert_true(file_is_cached(file, 0, sizeof(bytes)));
+    print_message("cold after it was dropped: %s\n", cold ? "yes" : "no");
+    file_unref(file);
 }
 
 static void what_was_written_is_read_back(void **state)
@@ -279,6 +305,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_was_written_is_read_back, place_open, place_close),
+        cmocka_unit_test_setup_teardown(what_was_dropped_from_the_cache_is_cold_until_it_is_read, place_open,
+                                        place_close),
         cmocka_unit_test_setup_teardown(more_parts_than_one_call_takes_are_all_written, place_open, place_close),
         cmocka_unit_test_setup_teardown(truncate_cuts_and_extends_with_zeros, place_open, place_close),
         cmocka_unit_test_setup_teardown(allocate_keeps_the_size, place_open, place_close),

@@ -749,8 +749,6 @@ static void a_batch_too_large_to_look_into_is_found_by_its_header(void **state)
     assert_int_equal(ask_offset(fixture, 7, partition, -3).offset, 0);
 }
 
-/* --- batches that a worker takes apart --- */
-
 /* Records in the batches, which must all be of this codec. */
 static int32_t count_records(struct bytes rest, enum compression compression)
 {
@@ -766,6 +764,59 @@ static int32_t count_records(struct bytes rest, enum compression compression)
     }
     return count;
 }
+
+static void what_the_page_cache_lacks_a_worker_reads_first(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_stream *reader = fixture->stream;
+
+    produce_to(fixture, 0, PARTITIONS, 2);
+    fixture->box.disk.cold = true;
+    fixture->box.world.hold_jobs = true;
+    begin_fetch(fixture, 0);
+    for (int32_t i = 0; i < PARTITIONS; i++) {
+        add_fetch(fixture, i, 0);
+    }
+    send_fetch(fixture, 12);
+    assert_false(fetch_answered(fixture, 12));
+    /* The loop serves others meanwhile, and time that is up changes nothing. */
+    world_sleep(&fixture->box.world, NS_PER_SECOND);
+    fixture->stream = fixture->other;
+    begin_fetch(fixture, 0);
+    add_fetch(fixture, 0, 2);
+    ask_fetch(fixture, 12);
+    assert_int_equal(fetched(fixture, 0)->high_watermark, 2);
+    fixture->stream = reader;
+    assert_false(fetch_answered(fixture, 12));
+    fixture->box.world.hold_jobs = false;
+    world_run(&fixture->box.world);
+    assert_true(fetch_answered(fixture, 12));
+    for (int32_t i = 0; i < PARTITIONS; i++) {
+        assert_int_equal(fetched(fixture, i)->error_code, ERROR_NONE);
+        assert_int_equal(count_records(bytes_of(fetched(fixture, i)->records.data, fetched(fixture, i)->records.size),
+                                       COMPRESSION_NONE),
+                         2);
+    }
+}
+
+static void a_connection_may_close_while_its_slices_are_read(void **state)
+{
+    struct fixture *fixture = *state;
+
+    produce_to(fixture, 0, 1, 2);
+    fixture->box.disk.cold = true;
+    fixture->box.world.hold_jobs = true;
+    begin_fetch(fixture, 30000);
+    add_fetch(fixture, 0, 0);
+    send_fetch(fixture, 12);
+    stream_end(fixture->stream);
+    world_run(&fixture->box.world);
+    fixture->box.world.hold_jobs = false;
+    world_run(&fixture->box.world);
+    /* The teardown sees that nothing is left. */
+}
+
+/* --- batches that a worker takes apart --- */
 
 /* Three batches of one idempotent producer, pipelined on two connections, the last of them of the topic's codec. */
 static void send_three(struct fixture *fixture, int32_t partition)
@@ -924,6 +975,8 @@ int main(void)
         TEST(offsets_are_told_in_every_version),
         TEST(a_batch_too_large_to_look_into_is_found_by_its_header),
         TEST(a_loop_that_stops_leaves_its_logs_alone),
+        TEST(what_the_page_cache_lacks_a_worker_reads_first),
+        TEST(a_connection_may_close_while_its_slices_are_read),
         TEST(batches_that_are_converted_keep_their_order),
         TEST(a_batch_whose_partition_goes_while_it_is_converted_is_not_stored),
         TEST(a_batch_that_cannot_be_converted_holds_up_nobody),
