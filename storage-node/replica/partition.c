@@ -54,6 +54,28 @@ static void partition_wake_watches(struct partition *partition, bool all)
     }
 }
 
+void partition_watch_load(struct partition *partition, struct load_watch *watch)
+{
+    ASSERT(partition->state == PARTITION_LOADING);
+    list_append(&partition->loads, &watch->link);
+}
+
+void partition_tell_loaded(struct partition *partition)
+{
+    struct list *link;
+    struct list ready;
+
+    list_init(&ready);
+    while ((link = list_take_first(&partition->loads)) != NULL) {
+        list_append(&ready, link);
+    }
+    while ((link = list_take_first(&ready)) != NULL) {
+        struct load_watch *watch = LIST_ENTRY(link, struct load_watch, link);
+
+        watch->loaded(watch);
+    }
+}
+
 void partition_fail_waiters(struct partition *partition, enum status status)
 {
     /* The log borrows what this turn appended from the waiters' requests: it must be through with it before they go. */
@@ -62,6 +84,7 @@ void partition_fail_waiters(struct partition *partition, enum status status)
     }
     partition_finish_appends(partition, status);
     partition_wake_watches(partition, true);
+    partition_tell_loaded(partition);
 }
 
 void partition_set_role(struct partition *partition, bool leader, int32_t leader_epoch)

@@ -54,6 +54,12 @@ struct fetch_watch {
     void (*wake)(struct fetch_watch *watch);
 };
 
+/* Waits for a partition that is loading to be something else. Embedded in its owner. */
+struct load_watch {
+    struct list link;
+    void (*loaded)(struct load_watch *watch); /* look again: it is online, offline or gone */
+};
+
 struct partition {
     struct replica_set *set;
     struct topic_state *topic;
@@ -62,6 +68,7 @@ struct partition {
     struct list active_link;   /* in the set's list of logs that maintenance should look at soon */
     struct list appends;       /* of struct append_wait, by offset */
     struct list watches;       /* of struct fetch_watch */
+    struct list loads;         /* of struct load_watch, in the order in which they came */
     struct log_sync sync;
     struct env_hook close_hook; /* closing: waits until the log has told all that it has to tell */
     int64_t high_watermark;
@@ -89,6 +96,11 @@ enum append_verdict partition_append(struct partition *partition, struct space b
 void partition_flush(struct partition *partition);
 /* Registers `watch`; if there is something above its offset already, it is woken at the end of this turn. */
 void partition_watch(struct partition *partition, struct fetch_watch *watch);
+/* The partition is loading. Calls `watch` once, not inside this call, in the turn in which that ends or the set stops;
+ * whoever gives up before takes it from its list. */
+void partition_watch_load(struct partition *partition, struct load_watch *watch);
+/* Called by the set when the partition does not load any more. */
+void partition_tell_loaded(struct partition *partition);
 /* After periodic care: what retention moved may concern watchers, what an interval flush kept may move the high
  * watermark. */
 void partition_advance(struct partition *partition);

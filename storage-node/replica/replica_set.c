@@ -206,6 +206,7 @@ static void replica_set_topic_release(struct replica_set *set, struct topic_stat
 static void partition_free(struct replica_set *set, struct partition *partition)
 {
     ASSERT(list_empty(&partition->appends));
+    ASSERT(list_empty(&partition->loads));
     list_remove(&partition->dirty_link);
     list_remove(&partition->active_link);
     env_hook_cancel(&partition->close_hook);
@@ -297,6 +298,7 @@ static void partition_take_log(struct partition *partition, struct partition_log
     partition->high_watermark = partition_log_written_end(log);
     partition->leader_epoch = partition_log_latest_epoch(log);
     partition_set_role(partition, partition->leader, epoch);
+    partition_tell_loaded(partition);
 }
 
 /* Causes that pass by themselves: a full disk becomes less full. */
@@ -464,6 +466,7 @@ void replica_set_open(struct replica_set *set, const struct replica_options *opt
     list_init(&partition->active_link);
     list_init(&partition->appends);
     list_init(&partition->watches);
+    list_init(&partition->loads);
     list_init(&partition->sync.link);
     env_hook_init(&partition->close_hook, replica_set_finish_closing, partition);
     partition->recovery_point = options->recovery_point;

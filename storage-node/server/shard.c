@@ -53,6 +53,13 @@ int16_t shard_partition(const struct shard *shard, struct uuid topic_id, int32_t
     return (*partition)->leader ? ERROR_NONE : ERROR_NOT_LEADER_OR_FOLLOWER;
 }
 
+struct partition *shard_partition_loading(const struct shard *shard, struct uuid topic_id, int32_t index)
+{
+    struct partition *partition = replica_set_find(&shard->replicas, topic_id, index);
+
+    return partition != NULL && partition->state == PARTITION_LOADING && !shard->replicas.stopping ? partition : NULL;
+}
+
 int16_t shard_error_of(enum status status)
 {
     switch (status) {

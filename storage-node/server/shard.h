@@ -55,6 +55,8 @@ int16_t shard_check_epoch(const struct partition *partition, int32_t current_lea
 /* The partition that this shard owns if it is online and leads; else an error code: NOT_LEADER_OR_FOLLOWER while it is
  * loading or gone, KAFKA_STORAGE_ERROR if its directory failed. */
 int16_t shard_partition(const struct shard *shard, struct uuid topic_id, int32_t index, struct partition **partition);
+/* The partition that this shard owns if it is loading and worth waiting for, else NULL. */
+struct partition *shard_partition_loading(const struct shard *shard, struct uuid topic_id, int32_t index);
 /* The error that a client gets for what happened to its append. */
 int16_t shard_error_of(enum status status);
 

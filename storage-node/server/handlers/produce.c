@@ -17,11 +17,15 @@
 #include "storage-node/server/shard.h"
 #include "wire/produce.h"
 
+/* How long a batch waits for its partition to be opened: as long as its producer would wait if it were sent away. */
+#define LOAD_PATIENCE_NS (100 * NS_PER_MS)
+
 struct produce_part;
 
 /* One batch for one partition. Lives in the request's arena. */
 struct produce_item {
     struct append_wait wait;
+    struct load_watch load;
     struct produce_part *part;
     struct produce_item *next;
     struct uuid topic_id;
@@ -29,6 +33,7 @@ struct produce_item {
     struct produce_response_responses_partition_responses *answer;
     struct conversion *conversion; /* NULL: the producer's bytes are stored */
     bool waiting;
+    bool parked; /* its partition is loading */
 };
 
 /* What one loop does of a request. */
@@ -39,6 +44,7 @@ struct produce_part {
     struct produce_item *items; /* in the request's order: batches of one partition must not overtake each other */
     struct produce_item *last;
     struct env_timer timer;
+    struct env_timer patience; /* with partitions that load */
     uint32_t pending; /* items that wait, and one while the part is being started */
 };
 
@@ -95,6 +101,7 @@ static void produce_part_release(struct produce_part *part)
         return;
     }
     env_timer_stop(part->shard->env, &part->timer);
+    env_timer_stop(part->shard->env, &part->patience);
     for (struct produce_item *item = part->items; item != NULL; item = item->next) {
         if (item->conversion != NULL) {
             batch_copy_free(&item->conversion->copy);
@@ -121,12 +128,37 @@ static void produce_item_done(struct append_wait *wait, enum status status)
     produce_part_release(item->part);
 }
 
+/* Nothing was appended: the producer may try again, here or elsewhere. */
+static void produce_item_give_up(struct produce_item *item)
+{
+    list_remove(&item->load.link);
+    item->parked = false;
+    item->answer->error_code = ERROR_NOT_LEADER_OR_FOLLOWER;
+    produce_part_release(item->part);
+}
+
+static void produce_part_impatient(void *context)
+{
+    struct produce_part *part = context;
+
+    part->pending++;
+    for (struct produce_item *item = part->items; item != NULL; item = item->next) {
+        if (item->parked) {
+            produce_item_give_up(item);
+        }
+    }
+    produce_part_release(part);
+}
+
 static void produce_part_timeout(void *context)
 {
     struct produce_part *part = context;
 
     part->pending++;
     for (struct produce_item *item = part->items; item != NULL; item = item->next) {
+        if (item->parked) {
+            produce_item_give_up(item);
+        }
         if (item->waiting) {
             list_remove(&item->wait.link);
             produce_item_done(&item->wait, STATUS_TIMEOUT);
@@ -238,6 +270,37 @@ static void produce_item_convert(struct produce_item *item, const struct topic_c
     conversion_start(&item->part->shard->conversions, conversion);
 }
 
+static void produce_item_start(struct produce_item *item);
+
+static void produce_item_loaded(struct load_watch *load)
+{
+    struct produce_item *item = CONTAINER_OF(load, struct produce_item, load);
+
+    item->parked = false;
+    produce_item_start(item);
+    produce_part_release(item->part);
+}
+
+/* A partition that is being opened is worth a moment: a client that is sent away comes back after its back-off only. */
+static bool produce_item_park(struct produce_item *item)
+{
+    struct produce_part *part = item->part;
+    struct partition *partition = shard_partition_loading(part->shard, item->topic_id, item->answer->index);
+
+    if (partition == NULL) {
+        return false;
+    }
+    item->load.loaded = produce_item_loaded;
+    list_init(&item->load.link);
+    partition_watch_load(partition, &item->load);
+    item->parked = true;
+    part->pending++;
+    if (!env_timer_active(&part->patience)) {
+        env_timer_start(part->shard->env, &part->patience, LOAD_PATIENCE_NS);
+    }
+    return true;
+}
+
 static void produce_item_start(struct produce_item *item)
 {
     struct shard *shard = item->part->shard;
@@ -248,6 +311,9 @@ static void produce_item_start(struct produce_item *item)
     struct partition *partition;
     const char *text = NULL;
 
+    if (produce_item_park(item)) {
+        return;
+    }
     answer->error_code = shard_partition(shard, item->topic_id, answer->index, &partition);
     if (answer->error_code == ERROR_NONE) {
         answer->error_code = produce_judge(item, &partition->topic->config, now_ms, &header, &text);
@@ -272,6 +338,7 @@ static void produce_part_start(struct env_message *message)
 
     part->pending = 1;
     env_timer_init(&part->timer, produce_part_timeout, part);
+    env_timer_init(&part->patience, produce_part_impatient, part);
     for (struct produce_item *item = part->items; item != NULL; item = item->next) {
         produce_item_start(item);
     }
