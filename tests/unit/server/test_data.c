@@ -953,24 +953,6 @@ static void a_batch_waits_for_its_partition_no_longer_than_its_producer_would(vo
     assert_int_equal(loading->high_watermark, 0);
 }
 
-static void batches_do_not_wait_for_a_partition_of_a_node_that_stops(void **state)
-{
-    struct fixture *fixture = *state;
-    const int32_t partition = partition_on(fixture, 1);
-    struct partition *loading = box_partition(&fixture->box, 1, partition);
-
-    loading->state = PARTITION_LOADING;
-    begin_produce(fixture, -1);
-    add_produce(fixture, partition, &(struct batch_recipe){.timestamp = 1});
-    box_send(&fixture->box, fixture->stream, API_PRODUCE, 9, &fixture->produce);
-    world_run(&fixture->box.world);
-    replica_set_stop(&fixture->box.shards[1].replicas);
-    world_run(&fixture->box.world);
-    assert_true(box_take(fixture->stream, API_PRODUCE, 9, &fixture->arena, &fixture->produced));
-    assert_int_equal(produced(fixture, 0)->error_code, ERROR_NOT_LEADER_OR_FOLLOWER);
-    loading->state = PARTITION_ONLINE;
-}
-
 /* --- stopping --- */
 
 static void a_loop_that_stops_leaves_its_logs_alone(void **state)
@@ -1042,7 +1024,6 @@ int main(void)
         TEST(a_batch_too_large_to_look_into_is_found_by_its_header),
         TEST(batches_wait_in_order_for_their_partition_to_be_opened),
         TEST(a_batch_waits_for_its_partition_no_longer_than_its_producer_would),
-        TEST(batches_do_not_wait_for_a_partition_of_a_node_that_stops),
         TEST(a_loop_that_stops_leaves_its_logs_alone),
         TEST(what_the_page_cache_lacks_a_worker_reads_first),
         TEST(a_connection_may_close_while_its_slices_are_read),
