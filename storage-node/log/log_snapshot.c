@@ -8,7 +8,7 @@
 #include "storage-node/log/producer_snapshot.h"
 
 /* A snapshot takes as long as a few batches; looking at the header of one takes a tenth of writing it. */
-#define SNAPSHOT_BATCHES 1024
+#define SNAPSHOT_BATCHES 512
 /* Batches for each producer in it: it grows with them. */
 #define SNAPSHOT_BATCHES_PER_PRODUCER 16
 

@@ -905,54 +905,6 @@ static void a_batch_that_cannot_be_converted_holds_up_nobody(void **state)
     assert_int_equal(produced(fixture, 0)->base_offset, 0);
 }
 
-/* --- partitions that are being opened --- */
-
-static void batches_wait_in_order_for_their_partition_to_be_opened(void **state)
-{
-    struct fixture *fixture = *state;
-    const int32_t partition = partition_on(fixture, 1);
-    struct partition *loading = box_partition(&fixture->box, 1, partition);
-
-    loading->state = PARTITION_LOADING;
-    for (int16_t acks = 0; acks < 3; acks++) {
-        begin_produce(fixture, (int16_t)(acks == 2 ? -1 : 1));
-        add_produce(fixture, partition, &(struct batch_recipe){.timestamp = 1});
-        box_send(&fixture->box, fixture->stream, API_PRODUCE, 9, &fixture->produce);
-    }
-    world_sleep(&fixture->box.world, 50 * NS_PER_MS);
-    assert_int_equal(fixture->stream->out.size, 0);
-    loading->state = PARTITION_ONLINE;
-    partition_tell_loaded(loading);
-    world_run(&fixture->box.world);
-    for (int64_t i = 0; i < 3; i++) {
-        assert_true(box_take(fixture->stream, API_PRODUCE, 9, &fixture->arena, &fixture->produced));
-        assert_int_equal(produced(fixture, 0)->error_code, ERROR_NONE);
-        assert_int_equal(produced(fixture, 0)->base_offset, i);
-    }
-}
-
-static void a_batch_waits_for_its_partition_no_longer_than_its_producer_would(void **state)
-{
-    struct fixture *fixture = *state;
-    const int32_t partition = partition_on(fixture, 1);
-    struct partition *loading = box_partition(&fixture->box, 1, partition);
-
-    loading->state = PARTITION_LOADING;
-    begin_produce(fixture, -1);
-    add_produce(fixture, partition, &(struct batch_recipe){.timestamp = 1});
-    add_produce(fixture, partition_on(fixture, 0), &(struct batch_recipe){.timestamp = 1});
-    box_send(&fixture->box, fixture->stream, API_PRODUCE, 9, &fixture->produce);
-    world_sleep(&fixture->box.world, 99 * NS_PER_MS);
-    assert_int_equal(fixture->stream->out.size, 0);
-    world_sleep(&fixture->box.world, NS_PER_MS);
-    assert_true(box_take(fixture->stream, API_PRODUCE, 9, &fixture->arena, &fixture->produced));
-    assert_int_equal(produced(fixture, 0)->error_code, ERROR_NOT_LEADER_OR_FOLLOWER);
-    assert_int_equal(produced(fixture, 1)->error_code, ERROR_NONE);
-    loading->state = PARTITION_ONLINE;
-    partition_tell_loaded(loading);
-    assert_int_equal(loading->high_watermark, 0);
-}
-
 /* --- stopping --- */
 
 static void a_loop_that_stops_leaves_its_logs_alone(void **state)
@@ -1022,8 +974,6 @@ int main(void)
         TEST(who_says_to_be_a_replica_is_not_served),
         TEST(offsets_are_told_in_every_version),
         TEST(a_batch_too_large_to_look_into_is_found_by_its_header),
-        TEST(batches_wait_in_order_for_their_partition_to_be_opened),
-        TEST(a_batch_waits_for_its_partition_no_longer_than_its_producer_would),
         TEST(a_loop_that_stops_leaves_its_logs_alone),
         TEST(what_the_page_cache_lacks_a_worker_reads_first),
         TEST(a_connection_may_close_while_its_slices_are_read),
