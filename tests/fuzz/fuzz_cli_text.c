@@ -8,7 +8,7 @@
 
 #define ARENA_LIMIT (16U << 20)
 
-enum kind { KIND_FORMAT, KIND_ENVELOPE, KIND_JSON, KIND_BASE64, KIND_LINES, KIND_COUNT };
+enum kind { KIND_FORMAT, KIND_ENVELOPE, KIND_JSON, KIND_BASE64, KIND_LINES, KIND_DELIMITER, KIND_COUNT };
 
 /* A record whose parts are taken from the input, its headers well-formed as those that the log gives. */
 static void take_record(struct bytes *input, struct record *record, struct buffer *headers)
@@ -160,6 +160,20 @@ static void check_base64(struct bytes input)
     arena_deinit(&arena);
 }
 
+static void check_delimiter(struct bytes input)
+{
+    char *text = memory_copy_text((const char *)input.data, input.size);
+    struct string delimiter;
+    struct arena arena;
+
+    arena_init(&arena, ARENA_LIMIT);
+    if (delimiter_parse(text, &arena, &delimiter) == STATUS_OK) {
+        ASSERT(delimiter.size > 0 && delimiter.size <= strlen(text));
+    }
+    arena_deinit(&arena);
+    memory_free(text);
+}
+
 /* The pieces are the same however the input is cut. */
 static void count_records(struct bytes text, const struct produce_input_options *options, size_t chunk,
                           struct buffer *log)
@@ -224,6 +238,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case KIND_BASE64:
         check_base64(input);
+        break;
+    case KIND_DELIMITER:
+        check_delimiter(input);
         break;
     default:
         check_lines(input);

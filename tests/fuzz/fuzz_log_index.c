@@ -25,6 +25,7 @@ enum flag {
     FLAG_CUT = 8,
     FLAG_CLEAN_LATER = 16, /* the second stop */
     FLAG_DAMAGE_TIMES = 32,
+    FLAG_KEPT = 64, /* if not clean: only the process died, nothing that it wrote is missing */
 };
 
 enum damage { DAMAGE_BYTE, DAMAGE_ENTRIES_COPIED, DAMAGE_CUT, DAMAGE_LONGER, DAMAGE_REMOVED, DAMAGE_COUNT };
@@ -45,6 +46,7 @@ struct world {
     struct known_batch batches[BATCH_MAX];
     size_t count;
     bool damage_times;    /* in time indexes: timestamps, else offsets */
+    bool kept;
     bool times_shortened; /* a time index may have lost its last entry, which nothing else tells */
 };
 
@@ -79,6 +81,7 @@ static void world_close(struct world *world, bool clean)
         ASSERT(partition_log_shutdown(world->log, true) == STATUS_OK);
     }
     world->options.clean = clean;
+    world->options.kept = !clean && world->kept;
     world->options.recovery_point = partition_log_durable_end(world->log);
     partition_log_close(world->log);
     fuzz_loop_run(&world->loop);
@@ -317,6 +320,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     world_init(world, flags);
     world->damage_times = (flags & FLAG_DAMAGE_TIMES) != 0;
+    world->kept = (flags & FLAG_KEPT) != 0;
     world_open(world);
     while (world->count < count) {
         append(world, mixed);

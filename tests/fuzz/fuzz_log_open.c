@@ -2,7 +2,7 @@
  * to, cut, and is the same after the next open.
  *
  *     byte 0   flags (below)
- *     byte 1   recovery point      byte 2   checkpointed log start
+ *     byte 1   recovery point, from 200 on: 0, and only the process had died      byte 2   checkpointed log start
  *     then files: kind, offset in the name (250 to 255: near the largest), size u16, contents */
 #include "common/base/crc32c.h"
 #include "common/base/memory.h"
@@ -117,6 +117,7 @@ static void world_close(struct world *world, bool clean)
         ASSERT(partition_log_shutdown(world->log, true) == STATUS_OK);
     }
     world->options.clean = clean;
+    world->options.kept = !clean && world->options.log_start_offset % 2 == 1; /* one way or the other */
     world->options.log_start_offset = partition_log_start_offset(world->log);
     world->options.recovery_point = partition_log_durable_end(world->log);
     partition_log_close(world->log);
@@ -472,8 +473,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     world_init(&world, flags);
     world.options.recovery_point = fuzz_byte(&input);
+    if (world.options.recovery_point >= 200) {
+        world.options.recovery_point = 0;
+        world.options.kept = !world.options.clean;
+    }
     world.options.log_start_offset = fuzz_byte(&input);
-    world.trusted = world.options.clean || world.options.recovery_point > 0;
+    world.trusted = world.options.clean || world.options.kept || world.options.recovery_point > 0;
     ASSERT(disk_make_directories(&world.loop.memory.disk, DIRECTORY) == STATUS_OK);
     while (input.size > 0) {
         add_file(&world, &input, flags);

@@ -3,6 +3,18 @@
 #include "common/metadata/replay.h"
 #include "tests/fuzz/fuzz.h"
 
+static void check_dump(const struct metadata_record *record)
+{
+    struct buffer text;
+
+    buffer_init(&text);
+    metadata_record_find((int16_t)record->type)->type.dump(record->message, &text);
+    for (size_t i = 0; i < text.size; i++) {
+        ASSERT(text.data[i] >= ' ' && text.data[i] < 0x7f);
+    }
+    buffer_deinit(&text);
+}
+
 static bool recode(struct bytes value, struct buffer *again, struct metadata_record *record)
 {
     struct arena arena;
@@ -13,6 +25,7 @@ static bool recode(struct bytes value, struct buffer *again, struct metadata_rec
     ASSERT(status == STATUS_OK || status == STATUS_CORRUPT || status == STATUS_UNSUPPORTED);
     if (status == STATUS_OK) {
         metadata_record_write(record, again);
+        check_dump(record);
     }
     arena_deinit(&arena);
     return status == STATUS_OK;

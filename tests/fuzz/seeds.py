@@ -9,6 +9,7 @@ capture.py).
 """
 import glob
 import os
+import re
 import struct
 import sys
 
@@ -182,8 +183,34 @@ TEXTS = {
                  b'\2{"a": [1, -2.5e3, true, null, "\\u00e9\\ud83d\\ude00\\n"], "b": {}}',
                  b'\3aGVsbG8=', b'\4\1one\ntwo\n\nthree', b'\4\3key:value\n:\nnone', b'\4\6k:vab:abab',
                  b'\4\x09{"key": "k", "value": {"base64": "AAEC"}, "headers": {"a": "b"}, "timestamp": 5, '
-                 b'"partition": 2}\nnot json\n{"value": null}\n'],
+                 b'"partition": 2}\nnot json\n{"value": null}\n',
+                 b'\4\x09{"key": {"base64": "?"}}\n{"headers": [["a", "b"], ["c", null], {"x": 1}]}\n'
+                 b'{"value": "v", "headers": [["a", {"base64": "AA=="}]], "timestamp": -5}\n{"partition": -1}\n',
+                 b'\4\x09{"value": "v", "headers": [["a", "b"], ["c", null]], "timestamp": 1e99}\n'
+                 b'{"value": "v", "headers": {"a": 5}}\n{"value": "v", "partition": 99999999999}\n',
+                 b'\5\\n', b'\5\\x41\\t\\r\\0\\\\:', b'\5\\q', b'\5'],
 }
+
+
+def names_in(*pattern):
+    """Keys with a dot that these sources name."""
+    names = set()
+    for path in glob.glob(os.path.join(ROOT, *pattern)):
+        with open(path, encoding='utf-8') as file:
+            names |= set(re.findall(r'"([a-z]+(?:\.[a-z]+)+)"', file.read()))
+    return sorted(names)
+
+
+def save_settings(into):
+    """Every setting of programs and of clients, with values of each kind."""
+    for name in names_in('common', 'config', '*.c'):
+        for number, value in enumerate(('5', '1.5', 'PLAINTEXT://a:1,B://b:2', 'true')):
+            base = b'\2' + CONTROLLER if value == 'true' else b'\1' + NODE
+            save(into, 'properties', f'{name}-{number}', base + f'{name}={value}\n'.encode())
+    pairs = [f'{name}\0{value}\0' for name in names_in('cli', 'properties.c') + ['acks']
+             for value in ('5', 'false', 'all', 'zstd', '-7')]
+    for at in range(0, len(pairs), 8):
+        save(into, 'cli_args', f'properties-{at}', b'\3' + ''.join(pairs[at:at + 8]).encode())
 
 def batch_in(frame):
     """The record batch in a produce request or a fetch response, with what follows it; empty if there is none."""
@@ -242,8 +269,8 @@ DAMAGES = b''.join(bytes(damage) for damage in (
 
 
 def save_damaged_indexes(into):
-    for flags in range(64):
-        for size in (5, 10, 20, len(DAMAGES)) if flags % 8 == 3 else (0, 10):
+    for flags in range(128):
+        for size in (5, 20, len(DAMAGES)) if flags % 8 == 3 else (0, 10)[flags % 2:][:1]:
             save(into, 'log_index', f'flags-{flags}-{size}', bytes((flags, 130)) + DAMAGES[:size])
 
 
@@ -256,6 +283,7 @@ def main(into):
     save_messages(into, messages, [request.key for request in requests])
     save_server_talks(into, requests)
     save_damaged_indexes(into)
+    save_settings(into)
     save_captured(into, requests, responses)
     save_client_talks(into, requests, responses)
     for target, texts in TEXTS.items():
