@@ -742,6 +742,25 @@ static void a_name_that_becomes_free_late_is_taken_without_the_old_checkpoints(v
     assert_int_equal(partition_log_start_offset(partition_of(fixture, 2)->log), 0);
 }
 
+static void a_directory_goes_although_a_full_disk_has_no_room_for_its_longer_name(void **state)
+{
+    struct fixture *fixture = *state;
+    struct wait wait;
+
+    append(fixture, open_leader(fixture), &wait, 0, true, NULL);
+    world_run(&fixture->world);
+    replica_set_close(&fixture->set, partition_of(fixture, 1), false);
+    world_run(&fixture->world);
+    assert_non_null(memory_disk_contents(&fixture->disk, "/data/events-3/00000000000000000000.log"));
+    fixture->disk.fail_at = 1;
+    fixture->disk.fail_status = STATUS_NO_SPACE;
+    replica_set_remove_directory(&fixture->set, "/data/events-3");
+    fixture->disk.fail_at = 0;
+    world_run(&fixture->world);
+    assert_null(memory_disk_contents(&fixture->disk, "/data/events-3/00000000000000000000.log"));
+    assert_int_equal(disk_make_directory(&fixture->disk.disk, "/data/events-3"), STATUS_OK);
+}
+
 static void a_full_disk_is_waited_for_at_the_opening(void **state)
 {
     struct fixture *fixture = *state;
@@ -836,6 +855,7 @@ int main(void)
         TEST(a_directory_of_another_topic_is_left_alone),
         TEST(a_name_that_stays_taken_ends_offline),
         TEST(a_name_that_becomes_free_late_is_taken_without_the_old_checkpoints),
+        TEST(a_directory_goes_although_a_full_disk_has_no_room_for_its_longer_name),
         TEST(a_full_disk_is_waited_for_at_the_opening),
         TEST(a_name_that_stays_taken_does_not_hold_up_a_stop),
         TEST(stopping_ends_waits_and_keeps_what_was_written),
