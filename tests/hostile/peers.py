@@ -32,7 +32,8 @@ def attack(suite, cluster, server, topic, kind):
 
 def crowd(suite):
     """Processes that may have few files open, and more clients than that."""
-    cluster = Cluster(suite, 'crowd', below=suite.memory)
+    limit = {'max.connections.per.ip': peers_crowd.PER_ADDRESS}
+    cluster = Cluster(suite, 'crowd', settings=limit, controller_settings=limit, below=suite.memory)
     for server in cluster.servers:
         server.descriptors = peers_crowd.DESCRIPTORS
     cluster.start()
@@ -40,6 +41,7 @@ def crowd(suite):
     for server, topic, kind in ((cluster.nodes[0], TOPIC, 'node'), (cluster.controller_servers[0], '-', 'controller')):
         lab = Lab(suite, cluster, server, topic, kind)
         try:
+            lab.test(peers_crowd.one_address_cannot_take_all_connections, peers_frames.FEW_MIB)
             lab.test(peers_crowd.more_clients_than_files_that_may_be_open, peers_frames.FEW_MIB)
         finally:
             lab.stop()

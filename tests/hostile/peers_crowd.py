@@ -18,6 +18,7 @@ DESCRIPTORS_SPARE = 200
 PER_IDLE = 2048  # bytes that a process of ours keeps of a connection that says nothing
 STORM_SMALL, STORM_FULL = 5.0, 20.0
 DESCRIPTORS = 600
+PER_ADDRESS = 100  # max.connections.per.ip of that cluster
 READERS = 16
 PARKED = 100
 UNSENT_MIB = 1  # of answers that a client does not take, per connection, and the answer that went over it
@@ -66,20 +67,11 @@ def ten_thousand_idle_connections_are_kept_and_closed_in_time(lab):
 def more_clients_than_files_that_may_be_open(lab):
     """Whoever comes too late is refused; logs can still be created, and later clients get their turn."""
     connections = []
-    refused = 0
     try:
-        for _ in range(DESCRIPTORS + 100):
-            connection = connect(lab)
-            connection.setblocking(False)
-            connections.append(connection)
-        time.sleep(0.3)
-        for connection in connections:
-            try:
-                refused += connection.recv(1) == b''
-            except BlockingIOError:
-                pass
-            except OSError:
-                refused += 1
+        for index in range(DESCRIPTORS + 100):
+            # From many addresses, so that no limit for one of them helps.
+            connections.append(connect(lab, f'127.0.1.{1 + index % 100}'))
+        refused = refused_of(connections)
         open_now = len(os.listdir(f'/proc/{lab.server.pid}/fd'))
         if lab.kind == 'node':
             # Over a connection that was there before, by way of the controller: sixteen logs.
@@ -96,6 +88,38 @@ def more_clients_than_files_that_may_be_open(lab):
     if refused < 100:
         raise Failure(f'only {refused} of {len(connections)} were refused')
     wait_until('another client', 10, lambda: answers(lab))
+
+
+def one_address_cannot_take_all_connections(lab):
+    connections = []
+    try:
+        for _ in range(2 * PER_ADDRESS):
+            connections.append(connect(lab, '127.0.0.2'))
+        refused = refused_of(connections)
+        with connect(lab) as connection:
+            connection.sendall(known(lab))
+            if not outcome(connection):
+                raise Failure('another address is not answered')
+    finally:
+        for connection in connections:
+            connection.close()
+    lab.note = f'; {refused} of {len(connections)} refused'
+    expect('refused', PER_ADDRESS, refused)
+
+
+def refused_of(connections):
+    """How many are closed after a moment."""
+    refused = 0
+    time.sleep(0.3)
+    for connection in connections:
+        connection.setblocking(False)
+        try:
+            refused += connection.recv(1) == b''
+        except BlockingIOError:
+            pass
+        except OSError:
+            refused += 1
+    return refused
 
 
 def answers(lab):

@@ -20,8 +20,8 @@ FEW_MIB = 24
 QUEUE_MIB = 32 + FEW_MIB
 
 
-def connect(lab):
-    connection = socket.create_connection(('127.0.0.1', lab.port), WAIT_SECONDS)
+def connect(lab, source='127.0.0.1'):
+    connection = socket.create_connection(('127.0.0.1', lab.port), WAIT_SECONDS, (source, 0))
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
 
