@@ -5,13 +5,13 @@
 #   tests/sim/planted/run.sh [--seeds N] [NAME...]      all patches of this folder, or those whose names begin like that
 #
 # A line for each bug, with the seed that caught it, the promise that was broken, and the scenarios that went otherwise
-# than written; then `N passed, N failed`, where passed means caught by a seed. A patch that no longer applies or
+# than written; then `N passed, N failed`, where passed means caught. A patch that no longer applies or
 # compiles is a failure. The copy and its build stay in build/planted, so that the next run compiles only what a patch
 # touches. Nothing else is written to.
 #
 # A patch begins with a line `Breaks: ...` and may say `Runs: ...`: arguments of millrace-sim in place of the default
-# workload; `quorum`, for what only the small world of the quorum's unit tests brings about; or `scenarios`. Programs
-# that a bug sends round in circles end after some time, which counts as caught.
+# workload; `quorum`, for what only the small world of the quorum's unit tests brings about; or the name of a unit test
+# whose scripts do. Programs that a bug sends round in circles end after some time, which counts as caught.
 set -u
 cd "$(dirname "$0")/../../.." || exit 1
 root=$(pwd)
@@ -46,7 +46,10 @@ copy_sources() {
 # build RUNS
 build() {
     target=millrace-sim
-    [ "$1" != quorum ] || target=test_quorum_cluster
+    case "$1" in
+    quorum) target=test_quorum_cluster ;;
+    test_*) target=$1 ;;
+    esac
     nice ninja -C "$work/out" "$target" >"$work/build.log" 2>&1
 }
 
@@ -111,6 +114,12 @@ scenarios_differing() {
     done
 }
 
+# A unit test whose scripts bring about what no seed does.
+search_scripts() {
+    ! nice timeout -k 5 "$patience" "$work/out/bin/$1" >"$work/run.log" 2>&1 &&
+        echo "caught by a script of $1: $(sed -n 's/^\[  FAILED  \] \([a-z]\)/\1/p' "$work/run.log" | head -n 1)"
+}
+
 take_back() {
     (cd "$work/src" && patch -p1 -R --no-backup-if-mismatch -s) <"$1" >/dev/null 2>&1 || copy_sources
 }
@@ -131,9 +140,8 @@ try() {
     fi
     if [ "$runs" = quorum ]; then
         result=$(search_quorum)
-    elif [ "$runs" = scenarios ]; then
-        result="caught by scenarios only"
-        [ -n "$(scenarios_differing)" ]
+    elif [ "${runs#test_}" != "$runs" ]; then
+        result=$(search_scripts "$runs")
     else
         # shellcheck disable=SC2086
         result=$(search $runs)
