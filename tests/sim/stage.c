@@ -277,8 +277,21 @@ static bool errand_is_done(void *context)
     return errand->done;
 }
 
+static bool client_is_up(void *context)
+{
+    const struct script_client *client = context;
+
+    return client->run != NULL;
+}
+
 void stage_start(struct stage *stage, struct errand *errand)
 {
+    /* A small cluster is ready before the client has begun. */
+    if (stage->client.run == NULL && !stage_run_until(stage, client_is_up, &stage->client, NS_PER_SECOND)) {
+        sim_fail(stage->world, "the client does not start");
+        errand->done = true;
+        return;
+    }
     script_client_start(&stage->client, stage->client_process, errand);
 }
 

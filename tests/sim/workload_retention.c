@@ -1,9 +1,9 @@
-/* Two topics that let go of old records, one by age and one by size, on a node that crashes and whose wall clock leaps
- * ahead. Retention may take what the topic's configuration gives up, and nothing more:
+/* Topics that let go of old records by age, by size and when told so (DeleteRecords), on a node that crashes and whose
+ * wall clock leaps ahead. What is taken is what was given up, and nothing more:
  *
  *     T1 a record that is younger than retention.ms is there
  *     T2 what retention leaves is at least retention.bytes
- *     T3 the start of a log never goes back
+ *     T3 the start of a log never goes back, if a checkpoint came between
  */
 #include "storage-node/node_private.h"
 #include "tests/sim/stage.h"
@@ -19,8 +19,10 @@
 #define LEAP_MS_MOST 40000
 #define RECORDS_MOST 150
 #define PATIENCE_NS (60 * NS_PER_SECOND)
+/* By then a checkpoint was written. */
+#define CHECKPOINT_NS (3 * NS_PER_SECOND)
 
-enum kind { BY_AGE, BY_SIZE, KINDS };
+enum kind { BY_AGE, BY_SIZE, BY_ORDER, KINDS };
 
 struct retained_batch {
     int64_t offset;
@@ -32,6 +34,7 @@ struct retained_topic {
     struct retained_batch batches[BATCHES_MAX];
     size_t batch_count;
     int64_t start;
+    int64_t end;
 };
 
 struct retention {
@@ -68,9 +71,10 @@ static bool retention_do(struct retention *retention)
 
 static bool retention_create(struct retention *retention)
 {
-    static const char *const names[KINDS] = {[BY_AGE] = "by-age", [BY_SIZE] = "by-size"};
+    static const char *const names[KINDS] = {[BY_AGE] = "by-age", [BY_SIZE] = "by-size", [BY_ORDER] = "by-order"};
     static const char *const settings[KINDS][3] = {[BY_AGE] = {"retention.ms=60000", "segment.ms=20000", NULL},
-                                                   [BY_SIZE] = {"retention.bytes=20000", "segment.ms=5000", NULL}};
+                                                   [BY_SIZE] = {"retention.bytes=20000", "segment.ms=5000", NULL},
+                                                   [BY_ORDER] = {"segment.ms=30000", NULL}};
     bool well = true;
 
     for (int i = 0; i < KINDS && well; i++) {
@@ -145,10 +149,11 @@ static bool retention_check(struct retention *retention, enum kind kind)
                  retention->errand.first_offset, topic->start);
     }
     topic->start = retention->errand.first_offset;
+    topic->end = retention->errand.end_offset;
     partition = retention_partition(retention, topic->name);
     if (kind == BY_AGE) {
         retention_check_age(retention, topic);
-    } else if (partition != NULL && topic->start > 0 && partition_log_size(partition->log) < RETENTION_BYTES) {
+    } else if (kind == BY_SIZE && partition != NULL && topic->start > 0 && partition_log_size(partition->log) < RETENTION_BYTES) {
         sim_fail(retention->world, "%s begins at %" PRId64 " and has %" PRIu64 " bytes left of %d", topic->name,
                  topic->start, partition_log_size(partition->log), RETENTION_BYTES);
     }
@@ -164,10 +169,22 @@ static void retention_leap(struct retention *retention)
     sim_clock_jump(stage_client(retention->stage), ms);
 }
 
+static bool retention_delete(struct retention *retention)
+{
+    struct retained_topic *topic = &retention->topics[BY_ORDER];
+
+    retention->errand = (struct errand){
+        .kind = ERRAND_DELETE_RECORDS,
+        .topic = topic->name,
+        .offset = topic->start + (int64_t)prng_below(retention->prng, (uint64_t)(topic->end - topic->start) + 1)};
+    return retention_do(retention);
+}
+
 static bool retention_crash(struct retention *retention)
 {
     struct sim_process *node = cluster_node(stage_cluster(retention->stage), 0);
 
+    stage_run_for(retention->stage, CHECKPOINT_NS);
     sim_process_crash(node, prng_below(retention->prng, 2) == 0 ? SIM_KILL : SIM_POWER_CUT);
     sim_process_start(node);
     return stage_run_until(retention->stage, cluster_ready, stage_cluster(retention->stage), PATIENCE_NS);
@@ -177,7 +194,7 @@ static bool retention_step(struct retention *retention)
 {
     bool well = true;
 
-    switch (prng_below(retention->prng, 8)) {
+    switch (prng_below(retention->prng, 9)) {
     case 0:
         well = retention_crash(retention);
         break;
@@ -186,13 +203,17 @@ static bool retention_step(struct retention *retention)
         retention_leap(retention);
         break;
     case 3:
+        well = retention_delete(retention);
+        break;
+    case 4:
         stage_run_for(retention->stage, sim_between(retention->world, 0, 10 * NS_PER_SECOND));
         break;
     default:
         well = retention_produce(retention, &retention->topics[prng_below(retention->prng, KINDS)]);
         break;
     }
-    return well && retention_check(retention, BY_AGE) && retention_check(retention, BY_SIZE);
+    return well && retention_check(retention, BY_AGE) && retention_check(retention, BY_SIZE) &&
+           retention_check(retention, BY_ORDER);
 }
 
 static bool retention_play(struct retention *retention)
@@ -210,7 +231,8 @@ static bool retention_play(struct retention *retention)
 
 void workload_retention(const struct sim_options *options, struct verdict *verdict)
 {
-    static const char *const settings[] = {"log.retention.check.interval.ms=1000", NULL};
+    static const char *const settings[] = {"log.retention.check.interval.ms=1000",
+                                           "log.flush.offset.checkpoint.interval.ms=1000", NULL};
     struct retention retention = {.leaped_ms = 0};
     const struct stage_options stage_options = {.seed = options->seed,
                                                 .trace = options->narrate,
