@@ -153,7 +153,8 @@ static bool retention_check(struct retention *retention, enum kind kind)
     partition = retention_partition(retention, topic->name);
     if (kind == BY_AGE) {
         retention_check_age(retention, topic);
-    } else if (kind == BY_SIZE && partition != NULL && topic->start > 0 && partition_log_size(partition->log) < RETENTION_BYTES) {
+    } else if (kind == BY_SIZE && partition != NULL && topic->start > 0 &&
+               partition_log_size(partition->log) < RETENTION_BYTES) {
         sim_fail(retention->world, "%s begins at %" PRId64 " and has %" PRIu64 " bytes left of %d", topic->name,
                  topic->start, partition_log_size(partition->log), RETENTION_BYTES);
     }
