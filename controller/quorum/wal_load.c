@@ -2,7 +2,8 @@
  *
  * Records are walked in sequence over all segments. The walk stops at the first place that does not continue the chain.
  * If anything behind that place was written in the knowledge that the missing sequence number is durable, acknowledged
- * data is gone: STATUS_CORRUPT. Flushes begin on 4 KiB boundaries, so it is enough to look there. */
+ * data is gone: STATUS_CORRUPT. Flushes begin on 4 KiB boundaries, so it is enough to look there. What is not known to be
+ * durable is made so. */
 #include "controller/quorum/wal_record.h"
 
 #include "common/base/assert.h"
@@ -32,6 +33,7 @@ struct wal_walk {
     bool stopped;      /* at (segment, position): the chain does not go on */
     size_t segment;    /* number in wal->segments */
     size_t position;
+    size_t unproven;   /* records of this segment from here on may be in the cache only */
 };
 
 static void wal_name(void *context, const char *name, enum disk_kind kind)
@@ -219,6 +221,7 @@ static enum status wal_walk_segment(struct wal_walk *walk, const uint8_t *data, 
     enum status status = STATUS_OK;
 
     walk->position = 0;
+    walk->unproven = 0;
     while (walk->position < size && status == STATUS_OK) {
         struct wal_record record;
 
@@ -238,9 +241,41 @@ static enum status wal_walk_segment(struct wal_walk *walk, const uint8_t *data, 
             walk->stopped = true;
             return STATUS_OK;
         } else {
+            if (record.durable_sequence + 1 >= record.sequence) {
+                walk->unproven = walk->position;
+            }
             status = wal_take(walk, &record);
             walk->position += record.size;
         }
+    }
+    return status;
+}
+
+/* Writes again what no later record says to be durable, where it is: after a sync that failed the system takes its pages
+ * for clean, shows them to whoever reads, and lets the next sync succeed without them. That is the last flush, so it is
+ * in the last segment. */
+static enum status wal_write_again(const struct wal_walk *walk, const uint8_t *data)
+{
+    const struct wal *wal = walk->wal;
+    const struct bytes part = {data + walk->unproven, walk->position - walk->unproven};
+    char path[DISK_PATH_MAX];
+    struct file *file;
+    enum status status;
+
+    if (part.size == 0) {
+        return STATUS_OK;
+    }
+    wal_segment_path(wal, wal->segments[walk->segment].number, path);
+    status = disk_open(wal->options.env->disk, path, FILE_WRITE, &file);
+    if (status == STATUS_OK) {
+        status = file_write(file, walk->unproven, &part, 1);
+        if (status == STATUS_OK) {
+            status = file_sync(file);
+        }
+        file_unref(file);
+    }
+    if (status != STATUS_OK) {
+        snprintf(walk->error, WAL_ERROR_MAX, "cannot write the end of %.400s again: %s", path, status_text(status));
     }
     return status;
 }
@@ -349,6 +384,9 @@ enum status wal_load(struct wal *wal, struct wal_load *load, char error[WAL_ERRO
         status = wal_read(wal, i, &data, &size, error);
         if (status == STATUS_OK) {
             status = wal_walk_segment(&walk, data, size);
+            if (status == STATUS_OK && (walk.stopped || i + 1 == wal->segment_count)) {
+                status = wal_write_again(&walk, data);
+            }
             memory_free(data);
         }
     }

@@ -12,7 +12,9 @@
  * A hole between two segments behind the recovery point also ends the log: rolls leave none, so a piece was lost.
  *
  * Before the log is handed out everything that was walked is synced, so that a second crash finds no less than this
- * start promised (KAFKA-10101). */
+ * start promised (KAFKA-10101). What is not known to be on the disk is written once more before: after a sync that
+ * failed the system takes its pages for clean, shows them to whoever reads, and lets the next sync succeed without
+ * them. */
 #include "storage-node/log/log_state.h"
 
 #include "common/base/assert.h"
@@ -206,10 +208,16 @@ struct space recovery_buffer(struct recovery *recovery)
     return recovery->buffer;
 }
 
+/* Bytes of a segment. */
+struct extent {
+    uint32_t unproven; /* from here on batches may be in the cache only */
+    uint32_t sound;    /* here is the first batch that is not whole and sound, or the end */
+};
+
 /* Walks a segment from its start and makes its indexes anew. Checksums are computed of batches that end behind
- * `check_from`. *sound: bytes up to the first batch that is not whole and sound. */
+ * `check_from`. */
 static enum status recovery_walk(struct recovery *recovery, struct segment *segment, int64_t check_from,
-                                 uint32_t *sound)
+                                 struct extent *extent)
 {
     struct partition_log *log = recovery->log;
     const uint32_t size = segment->size;
@@ -225,6 +233,7 @@ static enum status recovery_walk(struct recovery *recovery, struct segment *segm
         return status;
     }
     file = file_ref(file);
+    extent->unproven = size;
     batch_cursor_init(&cursor, file, recovery_buffer(recovery), 0, size);
     while ((status = batch_cursor_next(&cursor, &header)) == STATUS_OK) {
         const struct batch_place place = {.base_offset = header.base_offset,
@@ -236,6 +245,7 @@ static enum status recovery_walk(struct recovery *recovery, struct segment *segm
         if (place.base_offset < segment->end_offset || place.last_offset - segment->base_offset > INT32_MAX) {
             status = STATUS_CORRUPT;
         } else if (place.last_offset >= check_from) {
+            extent->unproven = place.position < extent->unproven ? place.position : extent->unproven;
             status = batch_cursor_check(&cursor, &header);
         }
         if (status == STATUS_OK) {
@@ -247,10 +257,38 @@ static enum status recovery_walk(struct recovery *recovery, struct segment *segm
         }
     }
     file_unref(file);
-    *sound = segment->size;
+    extent->sound = segment->size;
     segment->size = size;
     recovery->repaired = true;
     return status == STATUS_END || status == STATUS_TRUNCATED || status == STATUS_CORRUPT ? STATUS_OK : status;
+}
+
+/* Writes the bytes in [extent->unproven, extent->sound) where they are. */
+static enum status recovery_write_again(struct recovery *recovery, struct segment *segment,
+                                        const struct extent *extent)
+{
+    const struct space buffer = recovery_buffer(recovery);
+    uint32_t position = extent->unproven;
+    enum status status = STATUS_OK;
+    struct file *file;
+
+    while (status == STATUS_OK && position < extent->sound) {
+        const size_t left = extent->sound - position;
+        const size_t size = left < buffer.size ? left : buffer.size;
+        size_t got = 0;
+
+        status = segment_open(&recovery->log->files, segment, 0, &file);
+        if (status == STATUS_OK) {
+            status = file_read(file, position, buffer.data, size, &got);
+        }
+        if (status == STATUS_OK) {
+            const struct bytes part = {buffer.data, got};
+
+            status = got == size ? file_write(file, position, &part, 1) : STATUS_IO;
+        }
+        position += (uint32_t)size;
+    }
+    return status;
 }
 
 /* Walks a segment whose indexes cannot be used but whose batches are trusted. What is not whole is cut all the same. */
@@ -258,22 +296,25 @@ static enum status recovery_repair(struct recovery *recovery, struct segment *se
 {
     struct partition_log *log = recovery->log;
     struct file *file;
-    uint32_t sound;
-    enum status status = recovery_walk(recovery, segment, check_from, &sound);
+    struct extent extent = {0};
+    enum status status = recovery_walk(recovery, segment, check_from, &extent);
 
     *cut = false;
     if (status != STATUS_OK) {
         return status;
     }
-    if (sound < segment->size) {
+    if (extent.sound < segment->size) {
         *cut = true;
-        log->cut_bytes += segment->size - sound;
+        log->cut_bytes += segment->size - extent.sound;
         status = segment_open(&log->files, segment, 0, &file);
         if (status == STATUS_OK) {
-            status = file_truncate(file, sound);
+            status = file_truncate(file, extent.sound);
         }
     }
-    segment->size = sound;
+    segment->size = extent.sound;
+    if (status == STATUS_OK) {
+        status = recovery_write_again(recovery, segment, &extent);
+    }
     if (status == STATUS_OK) {
         status = segment_seal(&log->files, segment);
     }
