@@ -40,10 +40,12 @@ struct wal_flush {
 /* Segments to remove, oldest first. */
 struct wal_removal {
     struct env_job job;
+    struct wal *wal; /* NULL: it is closed */
     struct disk *disk;
     char *directory;
     uint64_t *numbers;
     size_t count;
+    enum status status;
 };
 
 static const uint8_t wal_zeros[WAL_ZEROS_SIZE];
@@ -366,17 +368,15 @@ static void wal_removal_work(struct env_job *job)
 {
     struct wal_removal *removal = CONTAINER_OF(job, struct wal_removal, job);
 
-    enum status status = STATUS_OK;
-
     /* Oldest first, each for good before the next: a crash never leaves a hole. What cannot be removed now is found
      * again by the next start. */
-    for (size_t i = 0; i < removal->count && status == STATUS_OK; i++) {
+    for (size_t i = 0; i < removal->count && removal->status == STATUS_OK; i++) {
         char path[DISK_PATH_MAX];
 
         wal_path(removal->directory, removal->numbers[i], path);
-        status = disk_remove(removal->disk, path);
-        if (status == STATUS_OK) {
-            status = disk_sync_directory(removal->disk, removal->directory);
+        removal->status = disk_remove(removal->disk, path);
+        if (removal->status == STATUS_OK) {
+            removal->status = disk_sync_directory(removal->disk, removal->directory);
         }
     }
 }
@@ -385,6 +385,10 @@ static void wal_removal_done(struct env_job *job)
 {
     struct wal_removal *removal = CONTAINER_OF(job, struct wal_removal, job);
 
+    if (removal->wal != NULL) {
+        removal->wal->removal = NULL;
+        removal->wal->removal_failed = removal->status != STATUS_OK;
+    }
     memory_free(removal->numbers);
     memory_free(removal->directory);
     memory_free(removal);
@@ -398,10 +402,12 @@ void wal_trim(struct wal *wal, uint64_t index)
     while (count + 1 < wal->segment_count && wal->segments[count].index_max <= index) {
         count++;
     }
-    if (count == 0) {
-        return;
+    if (count == 0 || wal->removal != NULL || wal->removal_failed) {
+        return; /* a later call, or the next start, comes back to it */
     }
     removal = memory_alloc_zero(1, sizeof(*removal));
+    removal->wal = wal;
+    wal->removal = removal;
     removal->disk = wal->options.env->disk;
     removal->directory = memory_copy_text(wal->options.directory, strlen(wal->options.directory));
     removal->numbers = memory_alloc_zero(count, sizeof(uint64_t));
@@ -444,6 +450,10 @@ void wal_close(struct wal *wal)
     if (wal->flush != NULL) {
         wal->flush->wal = NULL;
         wal->flush = NULL;
+    }
+    if (wal->removal != NULL) {
+        wal->removal->wal = NULL;
+        wal->removal = NULL;
     }
     for (size_t i = 0; i < wal->item_count; i++) {
         wal_item_deinit(&wal->items[i]);

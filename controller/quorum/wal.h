@@ -82,6 +82,8 @@ struct wal {
     size_t item_count;
     size_t item_capacity;
     struct wal_flush *flush; /* in flight, or NULL */
+    struct wal_removal *removal; /* likewise: one at a time, so that the oldest goes first */
+    bool removal_failed;         /* then nothing more is removed: what is newer must not go before it */
     struct env_hook hook;
     struct env_timer idle;
     bool stopped;

@@ -2,8 +2,8 @@
  *
  * Records are walked in sequence over all segments. The walk stops at the first place that does not continue the chain.
  * If anything behind that place was written in the knowledge that the missing sequence number is durable, acknowledged
- * data is gone: STATUS_CORRUPT. Flushes begin on 4 KiB boundaries, so it is enough to look there. What is not known to be
- * durable is made so. */
+ * data is gone: STATUS_CORRUPT. Flushes begin on 4 KiB boundaries, so it is enough to look there. What is not known to
+ * be durable is made so. */
 #include "controller/quorum/wal_record.h"
 
 #include "common/base/assert.h"
@@ -251,9 +251,9 @@ static enum status wal_walk_segment(struct wal_walk *walk, const uint8_t *data, 
     return status;
 }
 
-/* Writes again what no later record says to be durable, where it is: after a sync that failed the system takes its pages
- * for clean, shows them to whoever reads, and lets the next sync succeed without them. That is the last flush, so it is
- * in the last segment. */
+/* Writes again what no later record says to be durable, where it is: after a sync that failed the system takes its
+ * pages for clean, shows them to whoever reads, and lets the next sync succeed without them. That is the last flush, so
+ * it is in the last segment. */
 static enum status wal_write_again(const struct wal_walk *walk, const uint8_t *data)
 {
     const struct wal *wal = walk->wal;

@@ -459,6 +459,38 @@ static void old_segments_go_and_the_rest_is_read(void **state)
     loop_deinit(&loop);
 }
 
+static void what_cannot_be_removed_keeps_what_is_newer(void **state)
+{
+    struct wal_load load;
+    struct loop loop;
+
+    (void)state;
+    loop_init(&loop, 1);
+    expect_open(&loop, &load);
+    log_deinit(&load.log);
+    for (uint64_t i = 1; i <= 30; i++) {
+        put_sized(&loop, i, 8000);
+        loop_settle(&loop);
+    }
+    loop.disk.fail_at = loop.disk.operations + 1;
+    wal_trim(&loop.wal, 10);
+    loop_settle(&loop);
+    loop.disk.fail_at = 0;
+    wal_trim(&loop.wal, 20);
+    loop_settle(&loop);
+    assert_non_null(memory_disk_contents(&loop.disk, DIRECTORY "/wal-00000000000000000001.log"));
+    loop_crash(&loop, MEMORY_CRASH_KEEPS);
+    expect_open(&loop, &load);
+    assert_int_equal(load.log.base, 0);
+    assert_int_equal(log_last(&load.log), 30);
+    log_deinit(&load.log);
+    /* The next life removes what this one could not. */
+    wal_trim(&loop.wal, 20);
+    loop_settle(&loop);
+    assert_null(memory_disk_contents(&loop.disk, DIRECTORY "/wal-00000000000000000001.log"));
+    loop_deinit(&loop);
+}
+
 static void another_nodes_directory_is_refused(void **state)
 {
     struct wal_options options;
@@ -733,6 +765,7 @@ int main(void)
         cmocka_unit_test(a_missing_segment_is_refused),
         cmocka_unit_test(entries_larger_than_a_segment_fit),
         cmocka_unit_test(old_segments_go_and_the_rest_is_read),
+        cmocka_unit_test(what_cannot_be_removed_keeps_what_is_newer),
         cmocka_unit_test(another_nodes_directory_is_refused),
         cmocka_unit_test(a_crash_at_any_operation_keeps_what_was_acknowledged),
         cmocka_unit_test(a_process_without_memory_keeps_what_was_acknowledged),
