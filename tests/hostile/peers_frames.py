@@ -20,8 +20,9 @@ FEW_MIB = 24
 QUEUE_MIB = 32 + FEW_MIB
 
 
-def connect(lab, source='127.0.0.1'):
-    connection = socket.create_connection(('127.0.0.1', lab.port), WAIT_SECONDS, (source, 0))
+def connect(lab, source=None):
+    # Without an address of its own the system chooses the port when it connects: many more are free then.
+    connection = socket.create_connection(('127.0.0.1', lab.port), WAIT_SECONDS, (source, 0) if source else None)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
 
@@ -153,12 +154,12 @@ def frames_cut_anywhere_and_silent_are_closed_as_idle(lab):
         send(connections[-1], struct.pack('>i', FRAME_MAX) + b'\0' * 100)
     time.sleep(max(0.0, IDLE_SECONDS - 1 - (time.monotonic() - begin)))
     early = sum(outcome(connection, 0.001) == b'' for connection in connections)
-    left = [connection for connection in connections if outcome(connection, 2.5) != b'']
+    left = [index for index, connection in enumerate(connections) if outcome(connection, 2.5) != b'']
     for connection in connections:
         connection.close()
     lab.note = f'; {len(connections)} closed after {time.monotonic() - begin:.1f} s'
     expect('closed before their time', 0, early)
-    expect('connections left', 0, len(left))
+    expect('connections left', [], left)
 
 
 def one_byte_at_a_time_is_answered(lab):
