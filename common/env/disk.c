@@ -21,6 +21,11 @@ void file_unref(struct file *file)
     }
 }
 
+bool file_is_shared(const struct file *file)
+{
+    return __atomic_load_n(&file->references, __ATOMIC_ACQUIRE) > 1;
+}
+
 enum status disk_read_file(struct disk *disk, const char *path, size_t size_max, uint8_t **data, size_t *size)
 {
     struct file *file;

@@ -16,6 +16,8 @@
 #include "common/base/bytes.h"
 #include "common/base/status.h"
 
+#include <stdbool.h>
+
 #define DISK_PATH_MAX 4096
 /* Text of disk_life with its zero byte. */
 #define DISK_LIFE_MAX 96
@@ -152,6 +154,8 @@ MUST_USE static inline enum status disk_life(struct disk *disk, const char *path
 struct file *file_ref(struct file *file);
 /* The last one closes it. NULL is allowed. */
 void file_unref(struct file *file);
+/* True if there are references beside the caller's. If not, nobody else can make one. */
+bool file_is_shared(const struct file *file);
 
 /* Writes all parts one after the other at `offset`, or fails: then any prefix may be there. */
 MUST_USE static inline enum status file_write(struct file *file, uint64_t offset, const struct bytes *parts,

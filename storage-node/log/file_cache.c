@@ -48,6 +48,7 @@ void file_slot_init(struct file_slot *slot)
 {
     list_init(&slot->link);
     slot->file = NULL;
+    slot->outlived = false;
 }
 
 bool file_cache_find(struct file_cache *cache, struct file_slot *slot, struct file **file)
@@ -96,6 +97,7 @@ void file_cache_drop(struct file_cache *cache, struct file_slot *slot)
     ASSERT(cache->open_count > 0);
     cache->open_count--;
     list_remove(&slot->link);
+    slot->outlived = slot->outlived || file_is_shared(slot->file);
     file_unref(slot->file);
     slot->file = NULL;
 }

@@ -15,6 +15,7 @@ struct file_cache;
 struct file_slot {
     struct list link; /* in the cache's LRU list while open */
     struct file *file;
+    bool outlived; /* a file of this slot was closed here while others still used it */
 };
 
 struct file_cache *file_cache_create(struct disk *disk, size_t open_max);

@@ -94,16 +94,19 @@ void log_preallocate(struct partition_log *log, struct file *file)
 enum status log_add_segment(struct partition_log *log, int64_t base_offset, int64_t now_ms)
 {
     struct segment *segment = segment_create(base_offset, now_ms);
-    struct file *file;
-    enum status status = segment_open(&log->files, segment, FILE_CREATE | FILE_EXCLUSIVE, &file);
 
-    if (status != STATUS_OK) {
-        segment_destroy(&log->files, segment);
-        return status;
+    if (!log_spare_take(log, segment)) {
+        struct file *file;
+        enum status status = segment_open(&log->files, segment, FILE_CREATE | FILE_EXCLUSIVE, &file);
+
+        if (status != STATUS_OK) {
+            segment_destroy(&log->files, segment);
+            return status;
+        }
+        log_preallocate(log, file);
     }
     segment->offsets.file.stored = 0;
     segment->times.file.stored = 0;
-    log_preallocate(log, file);
     log->directory_dirty = true;
     log_segments_push(log, segment);
     return STATUS_OK;
@@ -205,7 +208,8 @@ static void log_queue_push(struct partition_log *log, struct bytes batch, const 
     if (log->queued_count == log->queued_capacity) {
         log->queued_capacity = log->queued_capacity > 0 ? log->queued_capacity * 2 : QUEUE_CAPACITY_MIN;
         log->queued = memory_resize(log->queued, log->queued_capacity, sizeof(*log->queued));
-        log->parts = memory_resize(log->parts, log->queued_capacity, sizeof(*log->parts));
+        /* One more for the mark. */
+        log->parts = memory_resize(log->parts, log->queued_capacity + 1, sizeof(*log->parts));
     }
     log->queued[log->queued_count] = *queued;
     log->parts[log->queued_count] = batch;
@@ -387,18 +391,27 @@ static enum status log_note_written(struct partition_log *log, struct segment *s
 /* Writes the queue behind the active segment's last batch. On failure the file may hold any part of it. */
 static enum status log_write_queue(struct partition_log *log, struct segment *segment)
 {
+    size_t count = log->queued_count;
     struct file *file;
     enum status status = segment_open(&log->files, segment, 0, &file);
 
     if (status != STATUS_OK) {
         return status;
     }
-    status = file_write(file, segment->size, log->parts, log->queued_count);
+    log->parts[count] = bytes_of(segment_mark, sizeof(segment_mark));
+    if (segment->stale_end > segment->size + log->queued_size) {
+        count++;
+    }
+    status = file_write(file, segment->size, log->parts, count);
     if (status != STATUS_OK) {
-        if (log_failure_passes(status) && file_truncate(file, segment->size) != STATUS_OK) {
-            status = STATUS_IO;
+        if (log_failure_passes(status)) {
+            status = file_truncate(file, segment->size) == STATUS_OK ? status : STATUS_IO;
+            segment->stale_end = 0;
         }
         return status;
+    }
+    if (count == log->queued_count) {
+        segment->stale_end = 0;
     }
     if (segment->pinned == NULL && log->config.durability == DURABILITY_FSYNC) {
         /* An error of writing back is told to descriptors that were open before it happened. */

@@ -67,7 +67,10 @@ static enum status log_write_out(struct partition_log *log, bool sync)
     if (status != STATUS_OK || !partition_log_unsettled(log)) {
         return status;
     }
-    status = segment_write_waiting(&log->files, log_active(log));
+    status = segment_trim(&log->files, log_active(log));
+    if (status == STATUS_OK) {
+        status = segment_write_waiting(&log->files, log_active(log));
+    }
     if (status == STATUS_OK && log_needs_snapshot(log)) {
         status = log_write_snapshot(log, log->log_end);
     }

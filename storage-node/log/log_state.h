@@ -6,6 +6,7 @@
  *     log_read.c        slices, time look-ups
  *     log_truncate.c    cutting the end, starting over
  *     retention.c       moving the start, periodic care
+ *     recycle.c         expired files that are written over
  *     recovery.c        opening
  *     log_make.c        the first files
  *     log_snapshot.c    writing down the producers
@@ -66,7 +67,21 @@ struct read_hints {
 struct deleted_segment {
     int64_t base_offset;
     int64_t due_ms;
+    struct file *file; /* one reference, if it may become the spare; else NULL */
 };
+
+/* An expired .log that the next segment will be written over: recycle.c. */
+struct spare {
+    struct file *file; /* one reference; NULL: there is none */
+    int64_t base_offset;
+    int64_t since_ms;
+};
+
+/* What a write to such a segment ends with: no batch begins like this. */
+#define SEGMENT_MARK_SIZE RECORD_BATCH_HEADER_SIZE
+extern const uint8_t segment_mark[SEGMENT_MARK_SIZE];
+
+struct removal_job;
 
 struct sync_job;
 
@@ -128,6 +143,8 @@ struct partition_log {
 
     struct deleted_segment *deleted;
     size_t deleted_count;
+    struct spare spare;
+    struct removal_job *spare_job; /* makes a deleted segment the spare, or NULL */
     uint64_t cut_bytes; /* by recovery */
 };
 
@@ -195,6 +212,26 @@ MUST_USE enum status log_write_epochs(struct partition_log *log, bool sync);
 /* Takes segments [first, first + count) off the log: files renamed to .deleted, to be removed when `due_ms` has
  * come. */
 MUST_USE enum status log_delete_segments(struct partition_log *log, size_t first, size_t count, int64_t due_ms);
+/* Adds a file that was renamed to .deleted; takes `file`. */
+void log_deleted_push(struct partition_log *log, int64_t base_offset, int64_t due_ms, struct file *file);
+
+/* recycle.c. The file of a segment about to be deleted by retention, if it may be written over: one reference. */
+struct file *log_spare_candidate(struct partition_log *log, const struct segment *segment, int64_t now_ms);
+bool log_spare_wanted(const struct partition_log *log);
+/* Takes `file`, whose old name is gone for good. */
+void log_spare_put(struct partition_log *log, struct file *file, int64_t base_offset);
+/* Makes the spare the file of a new segment; false: there is none. */
+bool log_spare_take(struct partition_log *log, struct segment *segment);
+/* Has the spare removed, and makes no other of what was deleted up to now: the log's end goes back. */
+void log_spare_drop(struct partition_log *log, int64_t now_ms);
+/* The same if it was not used for long. */
+void log_spare_expire(struct partition_log *log, int64_t now_ms);
+/* Lets go of all without touching the disk. */
+void log_spare_forget(struct partition_log *log);
+/* What the job under way brings is no spare any more, but removed; left where it is if the log is `gone`. In
+ * retention.c. */
+void log_spare_job_refuse(struct partition_log *log, bool gone);
+
 /* Rebuilds the producer state from the newest usable snapshot at or below `snapshot_max` and the batches behind it.
  * Snapshots behind log_end are removed, others only if no segment begins there and a newer one exists. */
 MUST_USE enum status log_load_producers(struct partition_log *log, int64_t now_ms, int64_t snapshot_max);

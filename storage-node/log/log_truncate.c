@@ -122,6 +122,7 @@ enum status partition_log_restart(struct partition_log *log, int64_t offset)
     if (status != STATUS_OK) {
         return status;
     }
+    log_spare_drop(log, log_now(log));
     status = log_delete_segments(log, 0, log->segment_count, log_now(log));
     if (status == STATUS_OK) {
         status = log_remove_snapshots(log, -1);

@@ -62,6 +62,7 @@ void log_free(struct partition_log *log)
     memory_free(log->tail);
     memory_free(log->hints);
     memory_free(log->completed);
+    log_spare_forget(log);
     memory_free(log->deleted);
     epoch_cache_deinit(&log->epochs);
     producer_state_deinit(&log->producers);
@@ -131,8 +132,9 @@ bool partition_log_quiet(const struct partition_log *log)
     if (log->failure != STATUS_OK) {
         return true;
     }
-    return log->tail == NULL && log->deleted_count == 0 && log->queued_count == 0 && !to_flush &&
-           list_empty(&log->waiters) && log->settled_end >= log_active(log)->base_offset;
+    return log->tail == NULL && log->deleted_count == 0 && log->spare.file == NULL && log->spare_job == NULL &&
+           log->queued_count == 0 && !to_flush && list_empty(&log->waiters) &&
+           log->settled_end >= log_active(log)->base_offset;
 }
 
 char *partition_log_copy_directory(const struct partition_log *log)

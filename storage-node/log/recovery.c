@@ -395,7 +395,8 @@ static enum status recovery_segments(struct recovery *recovery)
         if (status == STATUS_OK && i + 1 < log->segment_count) {
             const int64_t hole = log->segments[i + 1]->base_offset - segment->end_offset;
 
-            if (cut || hole < 0 || (hole > 0 && hole <= INT32_MAX)) {
+            /* A cut without a hole took only what was in the file before: recycle.c. */
+            if ((cut && hole != 0) || hole < 0 || (hole > 0 && hole <= INT32_MAX)) {
                 status = recovery_drop_behind(recovery, i + 1);
             } else {
                 segment->end_offset = log->segments[i + 1]->base_offset;

@@ -159,6 +159,35 @@ static enum status resume_cut(struct recovery *recovery, struct segment *segment
     return status;
 }
 
+/* True if the mark of a segment that is written over an old file lies where its batches end. */
+static bool resume_is_marked(struct log_files *files, struct segment *segment)
+{
+    uint8_t found[SEGMENT_MARK_SIZE];
+    struct file *file;
+    size_t got;
+
+    return segment_open(files, segment, 0, &file) == STATUS_OK &&
+           file_read(file, segment->size, found, sizeof(found), &got) == STATUS_OK && got == sizeof(found) &&
+           memcmp(found, segment_mark, sizeof(found)) == 0;
+}
+
+/* The walk ended in front of old bytes, at `end`: once more up to there, so that the last batches are checked. */
+static enum status resume_marked(struct recovery *recovery, struct segment *segment, uint32_t end)
+{
+    struct log_files *files = &recovery->log->files;
+    enum status status = index_file_truncate(files, &segment->offsets.file, segment->offsets.file.stored);
+
+    if (status == STATUS_OK) {
+        status = index_file_truncate(files, &segment->times.file, segment->times.file.stored);
+    }
+    segment->times.last_known = false;
+    segment->size = end;
+    if (status == STATUS_OK) {
+        status = resume_place(files, segment);
+    }
+    return status == STATUS_OK ? resume_walk(recovery, segment, end) : status;
+}
+
 enum status recovery_resume_active(struct recovery *recovery)
 {
     struct segment *segment = log_active(recovery->log);
@@ -167,6 +196,10 @@ enum status recovery_resume_active(struct recovery *recovery)
 
     if (status == STATUS_OK) {
         status = resume_walk(recovery, segment, size);
+    }
+    if (status == STATUS_CORRUPT && segment->size < size && resume_is_marked(&recovery->log->files, segment)) {
+        status = resume_marked(recovery, segment, segment->size);
+        status = status == STATUS_OK ? STATUS_TRUNCATED : STATUS_CORRUPT;
     }
     if ((status == STATUS_OK || status == STATUS_TRUNCATED) && segment->size > 0 &&
         segment->max_timestamp_offset >= segment->end_offset) {

@@ -17,6 +17,10 @@ struct removal_job {
     struct env_job job;
     struct log_files files; /* with a directory name of its own */
     int64_t base_offset;
+    struct file *file;         /* not NULL: the .log stays and becomes the log's spare */
+    struct partition_log *log; /* of such a job, the loop's; NULL: it is gone */
+    bool refused;              /* the loop's: the file is to be removed after all */
+    enum status status;
 };
 
 static enum status segment_rename_parts(const struct log_files *files, int64_t base_offset)
@@ -41,7 +45,15 @@ static enum status segment_rename_parts(const struct log_files *files, int64_t b
     return STATUS_OK;
 }
 
-static enum status log_delete_segment(struct partition_log *log, size_t at, int64_t due_ms)
+void log_deleted_push(struct partition_log *log, int64_t base_offset, int64_t due_ms, struct file *file)
+{
+    log->deleted = memory_resize(log->deleted, log->deleted_count + 1, sizeof(*log->deleted));
+    log->deleted[log->deleted_count++] =
+        (struct deleted_segment){.base_offset = base_offset, .due_ms = due_ms, .file = file};
+}
+
+/* `expired`: by retention, so that its file may be written over. */
+static enum status log_delete_segment(struct partition_log *log, size_t at, int64_t due_ms, bool expired)
 {
     struct segment *segment = log->segments[at];
     const int64_t base_offset = segment->base_offset;
@@ -57,22 +69,21 @@ static enum status log_delete_segment(struct partition_log *log, size_t at, int6
     if (status != STATUS_OK) {
         return status;
     }
-    log->deleted = memory_resize(log->deleted, log->deleted_count + 1, sizeof(*log->deleted));
-    log->deleted[log->deleted_count++] = (struct deleted_segment){.base_offset = base_offset, .due_ms = due_ms};
+    log_deleted_push(log, base_offset, due_ms, expired ? log_spare_candidate(log, segment, log_now(log)) : NULL);
     segment_destroy(&log->files, segment);
     memmove(&log->segments[at], &log->segments[at + 1], (log->segment_count - at - 1) * sizeof(struct segment *));
     log->segment_count--;
     return STATUS_OK;
 }
 
-enum status log_delete_segments(struct partition_log *log, size_t first, size_t count, int64_t due_ms)
+static enum status log_delete_run(struct partition_log *log, size_t first, size_t count, int64_t due_ms, bool expired)
 {
     enum status status = STATUS_OK;
 
     ASSERT(first + count <= log->segment_count);
     /* At the front the oldest goes first, at the end the newest: whatever a crash leaves has no hole. */
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-        status = log_delete_segment(log, first == 0 ? 0 : first + count - 1 - i, due_ms);
+        status = log_delete_segment(log, first == 0 ? 0 : first + count - 1 - i, due_ms, expired);
     }
     log->sealed_size = 0;
     for (size_t i = 0; i + 1 < log->segment_count; i++) {
@@ -83,11 +94,16 @@ enum status log_delete_segments(struct partition_log *log, size_t first, size_t 
     return status;
 }
 
+enum status log_delete_segments(struct partition_log *log, size_t first, size_t count, int64_t due_ms)
+{
+    return log_delete_run(log, first, count, due_ms, false);
+}
+
 static void removal_work(struct env_job *env_job)
 {
     struct removal_job *job = CONTAINER_OF(env_job, struct removal_job, job);
 
-    for (int part = SEGMENT_LOG; part <= SEGMENT_TXN_INDEX; part++) {
+    for (int part = job->file != NULL ? SEGMENT_OFFSET_INDEX : SEGMENT_LOG; part <= SEGMENT_TXN_INDEX; part++) {
         UNINITIALIZED char path[DISK_PATH_MAX];
 
         segment_path(&job->files, job->base_offset, (enum segment_part)part, SEGMENT_DELETED, path);
@@ -95,14 +111,55 @@ static void removal_work(struct env_job *env_job)
             continue; /* not there, or the next start removes it */
         }
     }
+    if (job->file != NULL) {
+        job->status = disk_sync_directory(job->files.disk, job->files.directory);
+    }
 }
 
 static void removal_done(struct env_job *env_job)
 {
     struct removal_job *job = CONTAINER_OF(env_job, struct removal_job, job);
 
+    if (job->log != NULL) {
+        job->log->spare_job = NULL;
+        if (job->status == STATUS_OK && !job->refused) {
+            log_spare_put(job->log, file_ref(job->file), job->base_offset);
+        } else {
+            log_deleted_push(job->log, job->base_offset, 0, NULL);
+        }
+    }
+    file_unref(job->file);
     memory_free(job->files.directory);
     memory_free(job);
+}
+
+void log_spare_job_refuse(struct partition_log *log, bool gone)
+{
+    if (log->spare_job != NULL) {
+        log->spare_job->refused = true;
+        if (gone) {
+            log->spare_job->log = NULL;
+            log->spare_job = NULL;
+        }
+    }
+}
+
+static void log_remove(struct partition_log *log, const struct deleted_segment *deleted)
+{
+    struct removal_job *job = memory_alloc_zero(1, sizeof(*job));
+
+    job->job.work = removal_work;
+    job->job.done = removal_done;
+    job->files.disk = log->files.disk;
+    job->files.directory = memory_copy_text(log->files.directory, strlen(log->files.directory));
+    job->base_offset = deleted->base_offset;
+    if (deleted->file != NULL && log_spare_wanted(log)) {
+        job->file = file_ref(deleted->file);
+        job->log = log;
+        log->spare_job = job;
+    }
+    file_unref(deleted->file);
+    env_submit(log->env, ENV_LANE_BACKGROUND, &job->job);
 }
 
 static void log_remove_deleted(struct partition_log *log, int64_t now_ms)
@@ -111,19 +168,12 @@ static void log_remove_deleted(struct partition_log *log, int64_t now_ms)
 
     for (size_t i = 0; i < log->deleted_count; i++) {
         const struct deleted_segment deleted = log->deleted[i];
-        struct removal_job *job;
 
         if (deleted.due_ms > now_ms || log->env == NULL) {
             log->deleted[kept++] = deleted;
-            continue;
+        } else {
+            log_remove(log, &deleted);
         }
-        job = memory_alloc_zero(1, sizeof(*job));
-        job->job.work = removal_work;
-        job->job.done = removal_done;
-        job->files.disk = log->files.disk;
-        job->files.directory = memory_copy_text(log->files.directory, strlen(log->files.directory));
-        job->base_offset = deleted.base_offset;
-        env_submit(log->env, ENV_LANE_BACKGROUND, &job->job);
     }
     log->deleted_count = kept;
     if (kept == 0) {
@@ -141,7 +191,7 @@ static enum status log_delete_oldest(struct partition_log *log, size_t count, in
         status = log_roll(log, log->log_end);
     }
     if (status == STATUS_OK) {
-        status = log_delete_segments(log, 0, count, now_ms + log->config.file_delete_delay_ms);
+        status = log_delete_run(log, 0, count, now_ms + log->config.file_delete_delay_ms, true);
     }
     return status;
 }
@@ -294,6 +344,7 @@ bool partition_log_maintain(struct partition_log *log, int64_t now_ms, int64_t h
         return log->log_start != start;
     }
     log_expire_producers(log, now_ms);
+    log_spare_expire(log, now_ms);
     if (log->deleted_count > 0) {
         log_remove_deleted(log, now_ms);
     }

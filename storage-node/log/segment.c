@@ -88,11 +88,29 @@ enum status segment_note(struct log_files *files, struct segment *segment, const
     return status;
 }
 
+enum status segment_trim(struct log_files *files, struct segment *segment)
+{
+    struct file *file;
+    enum status status;
+
+    if (segment->stale_end == 0) {
+        return STATUS_OK;
+    }
+    status = segment_open(files, segment, 0, &file);
+    if (status == STATUS_OK) {
+        status = file_truncate(file, segment->size);
+    }
+    if (status == STATUS_OK) {
+        segment->stale_end = 0;
+    }
+    return status;
+}
+
 enum status segment_seal(struct log_files *files, struct segment *segment)
 {
-    enum status status = STATUS_OK;
+    enum status status = segment_trim(files, segment);
 
-    if (segment->max_timestamp > TIMESTAMP_NONE) {
+    if (status == STATUS_OK && segment->max_timestamp > TIMESTAMP_NONE) {
         status = time_index_append(files, &segment->times, segment->max_timestamp, segment->max_timestamp_offset);
     }
     return status == STATUS_OK ? segment_write_indexes(files, segment) : status;
@@ -484,6 +502,7 @@ enum status segment_truncate(struct log_files *files, struct segment *segment, u
         status = file_truncate(file, position);
     }
     if (status == STATUS_OK) {
+        segment->stale_end = 0;
         segment->size = position;
         status = offset_index_truncate(files, &segment->offsets, offset);
     }

@@ -27,6 +27,7 @@ struct segment {
     int64_t first_timestamp;      /* the first batch's largest timestamp; TIMESTAMP_UNSEEN: nobody looked */
     int64_t created_ms;           /* wall clock; after a restart the best guess */
     uint32_t size;                /* bytes of batches in the file */
+    uint32_t stale_end;           /* old bytes lie behind `size` up to here, see recycle.c; 0: none */
     uint32_t unindexed;           /* bytes since the last index entry */
     struct file_slot slot;        /* of the .log */
     struct file *pinned;          /* keeps the descriptor through which unsynced bytes were written; may be NULL */
@@ -56,7 +57,9 @@ MUST_USE enum status segment_open(struct log_files *files, struct segment *segme
  * it. */
 MUST_USE enum status segment_note(struct log_files *files, struct segment *segment, const struct batch_place *place,
                                   uint32_t index_interval);
-/* Completes the indexes on disk when no batch will follow, at a roll or a stop. */
+/* Cuts off what was in the .log before it was this segment's. */
+MUST_USE enum status segment_trim(struct log_files *files, struct segment *segment);
+/* Completes the indexes on disk and cuts old bytes off when no batch will follow, at a roll or a stop. */
 MUST_USE enum status segment_seal(struct log_files *files, struct segment *segment);
 /* Writes index entries that still wait; files are made only if there are any. */
 MUST_USE enum status segment_write_waiting(struct log_files *files, struct segment *segment);

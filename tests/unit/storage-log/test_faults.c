@@ -100,6 +100,59 @@ static void a_kill_at_any_operation_loses_nothing_written(void **state)
     tell_points("kill at each call of the disk, twice", points);
 }
 
+/* Class memory, files written over. */
+static void world_recycling(struct world *world)
+{
+    world->config.durability = DURABILITY_MEMORY;
+    world->config.retention_bytes = 1000;
+    world->config.file_delete_delay_ms = 0;
+}
+
+/* A crash in each call of the disk while files are written over; returns how many calls there were. */
+static uint64_t sweep_recycling(uint64_t seed, enum memory_crash how)
+{
+    bool failed = true;
+    uint64_t at = 1;
+
+    for (; failed; at++) {
+        struct world *world;
+        struct owner owner;
+        void *state;
+        int64_t written;
+
+        world_fresh(&world, &state);
+        world_recycling(world);
+        prng_init(&world->memory.prng, seed * 1000 + at);
+        world->faults.fail_at = at;
+        world->faults.fail_on = true;
+        run_workload(world, &owner, seed);
+        failed = world->faults.failed;
+        written = world->log != NULL ? partition_log_written_end(world->log) : 0;
+        world_crash(world, how);
+        world->kept = how == MEMORY_CRASH_KILLS;
+        world_open(world, false);
+        assert_true(how != MEMORY_CRASH_KILLS || partition_log_end_offset(world->log) >= written);
+        check_promises(world, &owner);
+        check_windows(world, &owner);
+        world_teardown(&state);
+    }
+    return at - 1;
+}
+
+static void a_crash_never_takes_old_batches_of_a_file_for_new_ones(void **state)
+{
+    uint64_t points = 0;
+
+    (void)state;
+    for (uint64_t seed = 500; seed < 502; seed++) {
+        points += sweep_recycling(seed, MEMORY_CRASH_TEARS);
+        points += sweep_recycling(seed, MEMORY_CRASH_LOSES);
+        points += sweep_recycling(seed, MEMORY_CRASH_KEEPS);
+        points += sweep_recycling(seed, MEMORY_CRASH_KILLS);
+    }
+    tell_points("crash at each call of the disk, files written over", points);
+}
+
 static void a_second_power_cut_while_recovering_loses_nothing_either(void **state)
 {
     uint64_t points = 0;
@@ -296,6 +349,7 @@ int test_faults(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_power_cut_at_any_operation_loses_nothing_confirmed),
         cmocka_unit_test(a_kill_at_any_operation_loses_nothing_written),
+        cmocka_unit_test(a_crash_never_takes_old_batches_of_a_file_for_new_ones),
         cmocka_unit_test(a_second_power_cut_while_recovering_loses_nothing_either),
         cmocka_unit_test(after_any_failing_call_nothing_false_is_confirmed),
         LOG_TEST(a_log_that_failed_refuses_everything),

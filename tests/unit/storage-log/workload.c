@@ -4,6 +4,8 @@
 #include "common/base/memory.h"
 
 #define STEPS 40
+/* With files that are written over: until that has happened a few times. */
+#define STEPS_RECYCLING 150
 
 /* The sequence that a producer has to send next, from what was taken. */
 static void owner_count_sequences(struct owner *owner, const struct world *world)
@@ -82,6 +84,9 @@ static void step(struct world *world, struct owner *owner)
         break;
     case 6:
         world->wall_ms += 700;
+        if (world->config.retention_bytes >= 0 && acked > owner->start_asked) {
+            owner->start_asked = acked;
+        }
         partition_log_maintain(world->log, world->wall_ms, acked);
         break;
     default:
@@ -104,6 +109,8 @@ bool log_is_usable(struct world *world)
 
 void run_workload(struct world *world, struct owner *owner, uint64_t seed)
 {
+    const int steps = world->config.retention_bytes >= 0 ? STEPS_RECYCLING : STEPS;
+
     *owner = (struct owner){0};
     prng_init(&owner->prng, seed);
     /* Half of them begin as a node begins a new partition, half on an empty directory. */
@@ -112,7 +119,7 @@ void run_workload(struct world *world, struct owner *owner, uint64_t seed)
     if (world_try_open(world, false) != STATUS_OK) {
         return;
     }
-    for (int i = 0; i < STEPS && log_is_usable(world) && !world->faults.stopped &&
+    for (int i = 0; i < steps && log_is_usable(world) && !world->faults.stopped &&
                     !(world->faults.fail_on && world->faults.failed); i++) {
         step(world, owner);
     }

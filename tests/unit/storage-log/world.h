@@ -111,6 +111,7 @@ size_t world_count_files(struct world *world, const char *ending);
 int test_append(void);
 int test_read(void);
 int test_recovery(void);
+int test_recycle(void);
 int test_retention(void);
 int test_producers(void);
 int test_epochs(void);
