@@ -458,8 +458,11 @@ static enum status recovery_set_bounds(struct recovery *recovery)
     enum status status = STATUS_OK;
 
     if (log->segment_count > 0 && log_active(log)->end_offset < start) {
+        const uint64_t cut_bytes = log->cut_bytes;
+
         /* All there is was deleted before; what the start promises begins behind it. */
         status = recovery_drop_behind(recovery, 0);
+        log->cut_bytes = cut_bytes; /* nobody misses them */
     }
     if (status != STATUS_OK) {
         return status;

@@ -260,6 +260,8 @@ def save_captured_pair(into, schemas, name, frames):
         if batch:
             save(into, 'record_batch', f'{name}-{side}', b'\0' + batch)
             save(into, 'cli_consumer', f'{name}-{side}', b'\2\0\0' + batch)
+            sized = struct.pack('>H', len(batch)) + batch
+            save(into, 'log_append', f'{name}-{side}', b'\1\0' + sized + b'\2\4\1' + sized)
 
 
 # Damages of index files: file, kind, position, value.

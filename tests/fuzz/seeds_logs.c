@@ -1,4 +1,5 @@
 /* Seeds of partition directories: logs that were written, stopped or not, as fuzz_log_open reads them. */
+#include "common/base/memory.h"
 #include "common/batch/batch_builder.h"
 #include "common/batch/control_record.h"
 #include "storage-node/log/file_cache.h"
@@ -83,6 +84,34 @@ static void append_marker(struct partition_log *log, int64_t producer_id, bool c
     append(log, (struct space){batch, sizeof(batch)}, 9);
 }
 
+/* The batches of a log as fuzz_log_append takes them: from a leader, or from clients as they had sent them. */
+static void append_seed(const char *name, struct bytes contents, bool from_clients)
+{
+    static const uint8_t steps[] = {2, 3, 4, 7 + 8, 4 + 8, 6, 4 + 16, 5 + 24}; /* flush, sync, open again, epoch, cut */
+    struct bytes batch;
+    struct buffer out;
+    size_t count = 0;
+
+    buffer_init(&out);
+    seed_byte(&out, from_clients ? 1 : 2);
+    while (batch_next(&contents, &batch) == STATUS_OK) {
+        struct space copy = {memory_copy(batch.data, batch.size), batch.size};
+
+        if (from_clients) {
+            batch_assign(copy, 0, -1);
+        }
+        seed_byte(&out, from_clients ? 0 : 1);
+        seed_u16(&out, copy.size);
+        buffer_append(&out, copy.data, copy.size);
+        if (++count % 2 == 0) {
+            seed_byte(&out, steps[count / 2 % sizeof(steps)]);
+        }
+        memory_free(copy.data);
+    }
+    seed_write("log_append", name, buffer_bytes(&out));
+    buffer_deinit(&out);
+}
+
 static void log_seed(const char *name, uint32_t segment_bytes, bool transactional, bool clean)
 {
     const struct partition_log_options options = {.directory = DIRECTORY,
@@ -116,6 +145,13 @@ static void log_seed(const char *name, uint32_t segment_bytes, bool transactiona
     fuzz_loop_run(&loop);
     if (clean) {
         ASSERT(partition_log_shutdown(log, true) == STATUS_OK);
+    }
+    if (clean && segment_bytes == 1 << 20) {
+        const struct bytes contents =
+            buffer_bytes(memory_disk_contents(&loop.memory, DIRECTORY "/00000000000000000000.log"));
+
+        append_seed(name, contents, false);
+        append_seed(transactional ? "transactions-of-clients" : "clients", contents, true);
     }
     buffer_init(&out);
     seed_byte(&out, (clean ? 1 : 0) | 6);
