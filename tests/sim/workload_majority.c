@@ -19,6 +19,7 @@
 #define STEPS_MOST 24
 #define STEP_NS (600 * NS_PER_MS)
 #define PATIENCE_NS (40 * NS_PER_SECOND)
+#define CRASH_CALLS_MOST 8
 
 struct majority {
     struct sim_world *world;
@@ -81,12 +82,26 @@ static void majority_block(struct sim_process *from, struct sim_process *to)
     sim_link_set(from, to, &link);
 }
 
+/* Votes and entries are written before they count: a crash at one of the next writes falls into an election or into the
+ * beginning of a term. */
+static void majority_order_crash(struct majority *majority, struct sim_process *process)
+{
+    const struct sim_disk_faults faults = {.crash_call = 1 + prng_below(majority->prng, CRASH_CALLS_MOST),
+                                           .crash_how = prng_below(majority->prng, 2) == 0 ? SIM_KILL : SIM_POWER_CUT};
+
+    sim_disk_faults_set(process, &faults);
+}
+
 static void majority_step(struct majority *majority)
 {
     struct sim_process *one = majority_pick(majority);
     struct sim_process *other = majority_pick(majority);
 
-    switch (prng_below(majority->prng, 8)) {
+    switch (prng_below(majority->prng, 10)) {
+    case 8:
+    case 9:
+        majority_order_crash(majority, one);
+        break;
     case 0:
         if (sim_process_running(one)) {
             sim_process_crash(one, prng_below(majority->prng, 2) == 0 ? SIM_KILL : SIM_POWER_CUT);
@@ -128,6 +143,7 @@ static bool majority_has_active(void *context)
 /* All is well but for one that is down. */
 static bool majority_elects(struct majority *majority)
 {
+    static const struct sim_disk_faults none = {.crash_call = 0};
     struct sim_process *absent = majority_pick(majority);
     struct cluster *cluster = stage_cluster(majority->stage);
 
@@ -138,6 +154,7 @@ static bool majority_elects(struct majority *majority)
     for (unsigned i = 0; i < CONTROLLERS; i++) {
         struct sim_process *controller = cluster_controller(cluster, i);
 
+        sim_disk_faults_set(controller, &none);
         if (controller != absent && !sim_process_running(controller) && !sim_process_starting(controller)) {
             sim_process_start(controller);
         }
