@@ -14,6 +14,8 @@
 #define PATIENCE_NS (60 * NS_PER_SECOND)
 /* Records of a reading that are told one by one. */
 #define SHOWN_MAX 12
+#define TOPIC_SETTINGS_MAX 8
+#define BATCH_RECORDS_MAX 10000
 /* How far from the end of a log it is torn. */
 #define TORN_BYTES 20
 
@@ -246,6 +248,9 @@ static bool stop_member(struct scenario *scenario, struct words *words, struct s
 {
     if (!need_member(scenario, words, process)) {
         return false;
+    }
+    if (*process == stage_client(scenario->stage)) {
+        return fail(scenario, "the client is on the errands of the scenario and goes on");
     }
     return sim_process_running(*process) || fail(scenario, "%s does not run", sim_process_name(*process));
 }
@@ -514,9 +519,11 @@ static bool command_create(struct scenario *scenario, struct words *words, struc
     }
     errand->partitions = (int32_t)partitions;
     while (take(words, "with")) {
-        if (count == SCENARIO_SETTINGS_MAX || !need_text(scenario, words, &settings[count++])) {
-            return fail(scenario, "too many settings");
+        if (count == TOPIC_SETTINGS_MAX || !need_text(scenario, words, &settings[count]) ||
+            strchr(settings[count], '=') == NULL) {
+            return fail(scenario, "expected KEY=VALUE behind each `with`, at most %d of them", TOPIC_SETTINGS_MAX);
         }
+        count++;
     }
     if (take(words, "at")) {
         if (!need_member(scenario, words, &process)) {
@@ -603,6 +610,9 @@ static bool command_produce(struct scenario *scenario, struct words *words, stru
     errand->value = string_of(text);
     if (take(words, "times") && !need_number(scenario, words, &number)) {
         return false;
+    }
+    if (number < 1 || number > BATCH_RECORDS_MAX) {
+        return fail(scenario, "a batch has 1 to %d records", BATCH_RECORDS_MAX);
     }
     errand->count = (int32_t)number;
     if (take(words, "acks") && !take(words, "all")) {
