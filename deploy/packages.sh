@@ -19,7 +19,8 @@ build="gcc make cmake ninja-build pkg-config python3 libuv1-dev libraft-dev libi
 build="$build libzstd-dev libsnappy-dev"
 check="clang libclang-rt-14-dev libcmocka-dev kcat ca-certificates python3-venv default-jdk-headless maven golang-go"
 # e2fsprogs and mount: the file systems that tests/hostile fills up.
-check="$check git iproute2 e2fsprogs mount"
+# patch: the bugs of tests/sim/planted.
+check="$check git iproute2 e2fsprogs mount patch"
 
 . /etc/os-release
 case "${VERSION_CODENAME:-}" in

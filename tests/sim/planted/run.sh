@@ -3,6 +3,7 @@
 # to see?
 #
 #   tests/sim/planted/run.sh [--seeds N] [NAME...]      all patches of this folder, or those whose names begin like that
+#   tests/sim/planted/run.sh --check                    do they still fit? (a test of ctest's)
 #
 # A line for each bug, with the seed that caught it, the promise that was broken, and the scenarios that went otherwise
 # than written; then `N passed, N failed`, where passed means caught. A patch that no longer applies or
@@ -21,6 +22,22 @@ seeds_max=2000
 chunk=10
 patience=300 # seconds for one chunk
 
+# Only whether the patches still fit; writes nothing.
+if [ "${1:-}" = --check ]; then
+    passed=0
+    failed=0
+    for patch in "$patches"/*.patch; do
+        if output=$(patch -p1 --dry-run -s -F 1 <"$patch" 2>&1) && head -n 1 "$patch" | grep -q '^Breaks: '; then
+            passed=$((passed + 1))
+        else
+            echo "$(basename "$patch") does not apply any more: $(echo "$output" | head -n 2 | tr '\n' ' ')"
+            failed=$((failed + 1))
+        fi
+    done
+    echo "$passed passed, $failed failed"
+    [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+    exit
+fi
 if [ "${1:-}" = --seeds ]; then
     seeds_max=$2
     shift 2
