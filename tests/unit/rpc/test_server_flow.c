@@ -336,6 +336,44 @@ static void receive_memory_starves_and_resumes(void **state)
     assert_int_equal(stats_of(fixture).receive_bytes, 0);
 }
 
+/* True if all four requests were served with this much memory for receiving, one after the other if need be. */
+static bool all_are_served(size_t receive_bytes_max)
+{
+    static const size_t sizes[] = {5000, 60000, 150000, 300000};
+    struct fixture *fixture;
+    void *state;
+    size_t done = 0;
+
+    setup(&state);
+    fixture = state;
+    fixture->options.receive_bytes_max = receive_bytes_max;
+    start(fixture);
+    for (size_t i = 0; i < ARRAY_COUNT(sizes); i++) {
+        push_produce(connect_to(fixture), (int32_t)i, sizes[i]);
+    }
+    for (int turn = 0; turn < 20; turn++) {
+        world_run(&fixture->world);
+        if (done < fixture->held_count) {
+            rpc_request_complete(fixture->held[done++]);
+        }
+    }
+    world_run(&fixture->world);
+    assert_int_equal(stats_of(fixture).receive_bytes, 0);
+    teardown(&state);
+    return done == ARRAY_COUNT(sizes);
+}
+
+static void any_amount_of_receive_memory_serves_everybody_in_the_end(void **state)
+{
+    unsigned points = 0;
+
+    (void)state;
+    for (size_t bytes = 64 * 1024; bytes <= 768 * 1024; bytes += 4096, points++) {
+        assert_true(all_are_served(bytes));
+    }
+    print_message("sweep: requests with pools of 64 to 768 KiB for receiving: %u points, 0 violations\n", points);
+}
+
 static void half_frames_that_use_up_the_memory_are_finished_one_by_one(void **state)
 {
     struct fixture *fixture = *state;
@@ -606,6 +644,7 @@ int run_flow_tests(void)
         TEST(silent_requests_at_the_limit_do_not_stall),
         TEST(a_client_that_takes_no_answers_is_not_served_further),
         TEST(receive_memory_starves_and_resumes),
+        cmocka_unit_test(any_amount_of_receive_memory_serves_everybody_in_the_end),
         TEST(half_frames_that_use_up_the_memory_are_finished_one_by_one),
         TEST(a_half_frame_that_does_not_grow_makes_room_for_others),
         TEST(large_frames_that_never_end_leave_memory_for_small_requests),
