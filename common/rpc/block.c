@@ -101,6 +101,13 @@ static bool rpc_block_pool_has(const struct rpc_block_pool *pool, size_t capacit
     return pool->bytes == 0 || (pool->bytes < limit && capacity <= limit - pool->bytes);
 }
 
+size_t rpc_block_pool_room(const struct rpc_block_pool *pool)
+{
+    const size_t left = pool->bytes < pool->bytes_max ? pool->bytes_max - pool->bytes : 0;
+
+    return left < RPC_BLOCK_SIZE ? 1 : left / RPC_BLOCK_SIZE;
+}
+
 static struct rpc_block *rpc_block_take(struct rpc_block_pool *pool, size_t capacity)
 {
     struct rpc_block *block = rpc_block_pool_take(pool, rpc_block_class(capacity));

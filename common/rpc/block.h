@@ -46,6 +46,8 @@ void rpc_block_pool_init(struct rpc_block_pool *pool, size_t bytes_max);
 void rpc_block_pool_deinit(struct rpc_block_pool *pool);
 /* Gives back large blocks that nobody needed since the last call. True if some are left: call again in a while. */
 bool rpc_block_pool_trim(struct rpc_block_pool *pool);
+/* How many blocks of RPC_BLOCK_SIZE the pool would give now, 1 at least. */
+size_t rpc_block_pool_room(const struct rpc_block_pool *pool);
 /* A block with one reference and at least `capacity` bytes, or NULL if the pool's limit would be passed. A pool that is
  * empty always gives one, so that no limit can stop everything. */
 struct rpc_block *rpc_block_acquire(struct rpc_block_pool *pool, size_t capacity);

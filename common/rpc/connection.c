@@ -133,8 +133,8 @@ static bool rpc_connection_make_room(struct rpc_connection *connection)
     }
     memcpy(next->data, block->data + block->parsed, have);
     next->used = have;
-    rpc_block_unref(block);
     connection->block = next;
+    rpc_server_unref_block(connection->server, block);
     return true;
 }
 
@@ -166,6 +166,7 @@ static void rpc_connection_starve(struct rpc_connection *connection)
 
     list_remove(&connection->starved_link);
     list_append(&server->starved, &connection->starved_link);
+    env_at_turn_end(server->env, &server->reclaim_hook);
     if (!env_timer_active(&server->stall_timer)) {
         env_timer_start(server->env, &server->stall_timer, RPC_STALL_NS);
     }
@@ -352,6 +353,15 @@ static void rpc_connection_postpone(struct rpc_connection *connection)
     list_remove(&connection->postponed_link);
     list_append(&connection->server->postponed, &connection->postponed_link);
     connection->blocked = true;
+}
+
+bool rpc_connection_reclaim(struct rpc_connection *connection)
+{
+    if (connection->block == NULL || connection->block->used > connection->block->parsed) {
+        return false;
+    }
+    rpc_connection_drop_block(connection);
+    return true;
 }
 
 static void rpc_connection_parse(struct rpc_connection *connection)

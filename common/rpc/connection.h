@@ -9,6 +9,8 @@
  * come in at this rate. */
 #define RPC_STALL_NS (3 * NS_PER_SECOND)
 #define RPC_STALL_BYTES_PER_SECOND (32 * 1024)
+/* How soon those are tried who were not resumed when memory came back. */
+#define RPC_RETRY_NS (5 * NS_PER_MS)
 /* Large receive blocks that are not used for so long are given back. */
 #define RPC_TRIM_NS NS_PER_SECOND
 /* What unfinished requests may hold beside receive memory: as much as that, but at least this. */
@@ -37,8 +39,10 @@ struct rpc_server {
     uint64_t bad_frames_total;
     struct env_timer idle_timer;
     struct env_timer stall_timer; /* runs while connections starve */
+    struct env_timer retry_timer; /* some starve after others were resumed */
     struct env_timer trim_timer;  /* runs while large receive blocks are kept */
     struct env_hook resume_hook;  /* wakes starved connections once memory came back */
+    struct env_hook reclaim_hook; /* takes unused blocks back from connections */
     struct env_hook hurry_hook;   /* too much is held */
     struct env_hook turn_hook;    /* the turn in which requests were started ends */
     struct env_message turn_next; /* the next one begins */
@@ -84,6 +88,8 @@ void rpc_connection_open(struct rpc_server *server, struct net_accepted *accepte
 void rpc_connection_close(struct rpc_connection *connection);
 /* Counts a request that is started, whose decoded form has so many bytes. */
 void rpc_connection_count(struct rpc_connection *connection, size_t bytes);
+/* Takes back a block that nothing came into; true if there was one. */
+bool rpc_connection_reclaim(struct rpc_connection *connection);
 /* Continues after back-pressure: parses what is there, reads on. */
 void rpc_connection_resume(struct rpc_connection *connection);
 

@@ -56,7 +56,8 @@ static bool rpc_connection_is_stalled(const struct rpc_connection *connection, u
     const struct rpc_block *block = connection->block;
     uint64_t fair_ns;
 
-    if (block == NULL || connection->blocked || !list_empty(&connection->starved_link)) {
+    if (block == NULL || block->used == block->parsed || connection->blocked ||
+        !list_empty(&connection->starved_link)) {
         return false;
     }
     fair_ns = 2 * RPC_STALL_NS + (block->used - block->parsed) * (NS_PER_SECOND / RPC_STALL_BYTES_PER_SECOND);
@@ -160,16 +161,33 @@ static void rpc_server_hurry(void *context)
     }
 }
 
+/* A socket that was readable in vain left its connection with an empty block: others need it. */
+static void rpc_server_reclaim(void *context)
+{
+    struct rpc_server *server = context;
+
+    LIST_EACH(link, &server->connections)
+    {
+        (void)rpc_connection_reclaim(LIST_ENTRY(link, struct rpc_connection, link));
+    }
+}
+
+/* As many as there is memory for, in the order in which they came: to wake all for the sake of a few is work that grows
+ * with the square of their number. The timer is for those who took no memory and so give none back. */
 static void rpc_server_resume_starved(void *context)
 {
     struct rpc_server *server = context;
-    struct list starved;
     struct list *link;
 
-    list_init(&starved);
-    list_move_all(&starved, &server->starved);
-    while ((link = list_take_first(&starved)) != NULL) {
+    for (size_t count = rpc_block_pool_room(&server->blocks); count > 0; count--) {
+        link = list_take_first(&server->starved);
+        if (link == NULL) {
+            return;
+        }
         rpc_connection_resume(LIST_ENTRY(link, struct rpc_connection, starved_link));
+    }
+    if (!list_empty(&server->starved) && !server->stopping && !env_timer_active(&server->retry_timer)) {
+        env_timer_start(server->env, &server->retry_timer, RPC_RETRY_NS);
     }
 }
 
@@ -246,8 +264,10 @@ struct rpc_server *rpc_server_create(struct env *env, const struct rpc_server_op
     list_init(&server->requests_free);
     env_timer_init(&server->idle_timer, rpc_server_check_idle, server);
     env_timer_init(&server->stall_timer, rpc_server_check_stalled, server);
+    env_timer_init(&server->retry_timer, rpc_server_resume_starved, server);
     env_timer_init(&server->trim_timer, rpc_server_trim, server);
     env_hook_init(&server->resume_hook, rpc_server_resume_starved, server);
+    env_hook_init(&server->reclaim_hook, rpc_server_reclaim, server);
     env_hook_init(&server->hurry_hook, rpc_server_hurry, server);
     env_hook_init(&server->turn_hook, rpc_server_turn_ended, server);
     server->turn_next.deliver = rpc_server_turn_begins;
@@ -263,6 +283,7 @@ void rpc_server_stop(struct rpc_server *server, void (*done)(void *context), voi
     server->stopped_context = context;
     env_timer_stop(server->env, &server->idle_timer);
     env_timer_stop(server->env, &server->stall_timer);
+    env_timer_stop(server->env, &server->retry_timer);
     env_timer_stop(server->env, &server->trim_timer);
     for (link = server->connections.next; link != &server->connections; link = link->next) {
         rpc_connection_close(LIST_ENTRY(link, struct rpc_connection, link));
@@ -277,9 +298,11 @@ void rpc_server_destroy(struct rpc_server *server)
     ASSERT(list_empty(&server->connections));
     env_timer_stop(server->env, &server->idle_timer);
     env_timer_stop(server->env, &server->stall_timer);
+    env_timer_stop(server->env, &server->retry_timer);
     env_timer_stop(server->env, &server->trim_timer);
     env_hook_cancel(&server->resume_hook);
     env_hook_cancel(&server->hurry_hook);
+    env_hook_cancel(&server->reclaim_hook);
     env_hook_cancel(&server->turn_hook);
     while ((link = list_take_first(&server->requests_free)) != NULL) {
         struct rpc_request *request = LIST_ENTRY(link, struct rpc_request, link);

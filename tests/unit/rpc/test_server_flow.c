@@ -488,6 +488,51 @@ static void a_half_frame_that_drips_makes_room_for_others(void **state)
     assert_int_equal(fixture->handled, 1);
 }
 
+static void a_look_for_bytes_that_finds_none_keeps_no_memory_from_others(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_stream *other;
+    size_t at = 0;
+
+    fixture->options.receive_bytes_max = 256 * 1024;
+    start(fixture);
+    for (int32_t i = 0; i < 4; i++) {
+        struct fake_stream *stream = connect_to(fixture);
+
+        /* The socket was said to be readable, and is not. */
+        (void)stream->handler->space(stream->context);
+    }
+    other = connect_to(fixture);
+    push_number(other, 1, 1);
+    /* Two of them wait in front of it, for nothing. */
+    world_sleep(&fixture->world, 20 * NS_PER_MS);
+    assert_number(other, &at, 1, 1);
+}
+
+static void many_that_starve_are_served_in_their_order(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_stream *holders[2];
+    struct fake_stream *others[90];
+
+    fixture->options.receive_bytes_max = 256 * 1024;
+    start(fixture);
+    hold_half_frames(fixture, holders, 2);
+    for (size_t i = 0; i < 90; i++) {
+        others[i] = connect_to(fixture);
+        push_number(others[i], 1, (int32_t)i);
+    }
+    world_run(&fixture->world);
+    assert_int_equal(fixture->handled, 0);
+    stream_end(holders[0]);
+    world_sleep(&fixture->world, 2 * NS_PER_SECOND);
+    for (size_t i = 0; i < 90; i++) {
+        size_t at = 0;
+
+        assert_number(others[i], &at, 1, (int64_t)i);
+    }
+}
+
 static void who_waits_for_memory_is_not_idle(void **state)
 {
     struct fixture *fixture = *state;
@@ -649,6 +694,8 @@ int run_flow_tests(void)
         TEST(a_half_frame_that_does_not_grow_makes_room_for_others),
         TEST(large_frames_that_never_end_leave_memory_for_small_requests),
         TEST(a_half_frame_that_drips_makes_room_for_others),
+        TEST(a_look_for_bytes_that_finds_none_keeps_no_memory_from_others),
+        TEST(many_that_starve_are_served_in_their_order),
         TEST(who_waits_for_memory_is_not_idle),
         TEST(requests_that_wait_hold_a_bounded_amount),
         TEST(a_client_that_takes_no_answers_makes_room),
