@@ -389,6 +389,10 @@ static void quorum_snapshot_saved(void *context, enum status status)
 {
     struct quorum *quorum = context;
 
+    /* With the job still there, since what quorum_enter performs must not save the same once more. */
+    if (!quorum->failed && status == STATUS_OK) {
+        quorum_enter(quorum);
+    }
     quorum->job = NULL;
     if (quorum->failed) {
         return;
@@ -397,7 +401,6 @@ static void quorum_snapshot_saved(void *context, enum status status)
         quorum_fail(quorum, "writing a snapshot of the quorum failed", status);
         return;
     }
-    quorum_enter(quorum);
     if (quorum->installing) {
         /* A crash before the reset is durable is recognised at start: the log ends before the snapshot, or differs. */
         quorum->reset_ticket = ++quorum->core.ticket;

@@ -16,6 +16,9 @@ struct wakeups;
 
 /* Looks from now on until it is destroyed; borrows both. */
 struct wakeups *wakeups_create(struct sim_world *world, struct cluster *cluster);
+/* From now on without N3: a disk may be full, and a sync that found no room for the epoch file is tried again by the
+ * log's periodic care. */
+void wakeups_spare_syncs(struct wakeups *wakeups);
 /* After the world is destroyed. */
 void wakeups_destroy(struct wakeups *wakeups);
 

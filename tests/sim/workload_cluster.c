@@ -169,6 +169,9 @@ static void scene_disturb(struct scene *scene)
     for (unsigned i = 0; i < scene->client_count; i++) {
         processes[count++] = scene->clients[i];
     }
+    if (faults.may[NEMESIS_FULL_DISK]) {
+        wakeups_spare_syncs(scene->wakeups);
+    }
     scene->nemesis = nemesis_create(scene->world, processes, count, &faults);
 }
 
