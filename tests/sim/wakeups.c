@@ -45,7 +45,8 @@ static void wakeups_look_at(struct wakeups *wakeups, const char *node, const str
             return;
         }
     }
-    if (!wakeups->disks_fill && partition->syncing && partition->sync.offset > partition_log_durable_end(partition->log) &&
+    if (!wakeups->disks_fill && partition->syncing &&
+        partition->sync.offset > partition_log_durable_end(partition->log) &&
         partition_log_failure(partition->log) == STATUS_OK && !partition_log_syncing(partition->log)) {
         wakeups_fail(wakeups, node, partition, "nobody syncs what is waited for, up to", partition->sync.offset);
     }
