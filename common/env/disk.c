@@ -79,8 +79,7 @@ enum status disk_sync_parent(struct disk *disk, const char *path)
     return disk_parent(path, directory) ? disk_sync_directory(disk, directory) : STATUS_TOO_LARGE;
 }
 
-/* Writes `path` and ".tmp" and puts it in its place. */
-static enum status disk_put_file(struct disk *disk, const char *path, struct bytes contents, bool sync)
+enum status disk_replace_file(struct disk *disk, const char *path, struct bytes contents)
 {
     char temporary[DISK_PATH_MAX];
     struct file *file;
@@ -94,22 +93,13 @@ static enum status disk_put_file(struct disk *disk, const char *path, struct byt
         return status;
     }
     status = file_write(file, 0, &contents, 1);
-    if (status == STATUS_OK && sync) {
+    if (status == STATUS_OK) {
         status = file_sync(file);
     }
     file_unref(file);
-    return status == STATUS_OK ? disk_rename(disk, temporary, path) : status;
-}
-
-enum status disk_swap_file(struct disk *disk, const char *path, struct bytes contents)
-{
-    return disk_put_file(disk, path, contents, false);
-}
-
-enum status disk_replace_file(struct disk *disk, const char *path, struct bytes contents)
-{
-    const enum status status = disk_put_file(disk, path, contents, true);
-
+    if (status == STATUS_OK) {
+        status = disk_rename(disk, temporary, path);
+    }
     return status == STATUS_OK ? disk_sync_parent(disk, path) : status;
 }
 

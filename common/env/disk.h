@@ -207,8 +207,6 @@ MUST_USE enum status disk_read_file(struct disk *disk, const char *path, size_t 
 /* Writes `path` so that a crash leaves the old or the new contents: temporary file (`path` + ".tmp"), sync, rename,
  * sync of the directory. */
 MUST_USE enum status disk_replace_file(struct disk *disk, const char *path, struct bytes contents);
-/* The same for a process that is killed at any point, but nothing is synced: after a power cut it may be neither. */
-MUST_USE enum status disk_swap_file(struct disk *disk, const char *path, struct bytes contents);
 /* Syncs the directory that holds `path`: its name is durable then. */
 MUST_USE enum status disk_sync_parent(struct disk *disk, const char *path);
 /* Makes `path` and its missing parents; each new name is synced. */

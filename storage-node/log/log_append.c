@@ -449,13 +449,11 @@ enum status partition_log_flush(struct partition_log *log)
         log->dirty_since_ms = log->append_ms;
     }
     log->written_end = log->log_end;
-    log->snapshot_age += (uint32_t)log->queued_count;
     log->queued_count = 0;
     log->queued_size = 0;
     if (log->written_end - log->durable_end >= log->config.flush_messages) {
         log->sync_wanted = log->written_end;
     }
-    log_snapshot_sometimes(log);
     log_sync_start(log);
     return STATUS_OK;
 }

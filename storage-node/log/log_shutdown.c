@@ -61,8 +61,10 @@ static enum status log_write_out(struct partition_log *log, bool sync)
 {
     enum status status = partition_log_flush(log);
 
-    if (status == STATUS_OK) {
-        status = log_write_epochs(log, sync);
+    /* Where many logs stop together the next start takes the epochs of the last segment from its batches instead:
+     * replacing thousands of small files is the slowest thing a stop could do. */
+    if (status == STATUS_OK && (sync || log->settled_end < log_active(log)->base_offset)) {
+        status = log_write_epochs(log);
     }
     if (status != STATUS_OK || !partition_log_unsettled(log)) {
         return status;

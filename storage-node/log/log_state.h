@@ -126,7 +126,6 @@ struct partition_log {
     struct epoch_cache epochs;
     struct producer_state producers;
     int64_t snapshot_offset; /* of the newest .snapshot, OFFSET_NONE if there is none */
-    uint32_t snapshot_age;   /* batches since */
     struct completed_transaction *completed; /* whose markers may still be above the high watermark, in log order */
     size_t completed_count;
     size_t completed_capacity;
@@ -188,8 +187,6 @@ void log_note_producer(struct partition_log *log, const struct batch_header *hea
 /* Writes OFFSET.snapshot, unsynced. */
 MUST_USE enum status log_write_snapshot(struct partition_log *log, int64_t offset);
 MUST_USE enum status log_remove_snapshot(struct partition_log *log, int64_t offset);
-/* Writes one at written_end if the last is long ago. */
-void log_snapshot_sometimes(struct partition_log *log);
 
 /* Makes durable whose records these are, partition.metadata and the directory's own name: before any of them is
  * promised. Blocking. */
@@ -207,7 +204,7 @@ void log_sync_cut(struct partition_log *log, int64_t offset);
 /* The turn-end hook: runs what finished. */
 void log_hook_run(void *context);
 /* Writes the epoch file now if it is behind. BUSY: a sync in flight does, with older contents. */
-MUST_USE enum status log_write_epochs(struct partition_log *log, bool sync);
+MUST_USE enum status log_write_epochs(struct partition_log *log);
 
 /* Takes segments [first, first + count) off the log: files renamed to .deleted, to be removed when `due_ms` has
  * come. */

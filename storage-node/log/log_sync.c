@@ -399,7 +399,7 @@ void log_hook_run(void *context)
     }
 }
 
-enum status log_write_epochs(struct partition_log *log, bool sync)
+enum status log_write_epochs(struct partition_log *log)
 {
     UNINITIALIZED char path[DISK_PATH_MAX];
     struct buffer text;
@@ -414,8 +414,7 @@ enum status log_write_epochs(struct partition_log *log, bool sync)
     buffer_init(&text);
     epoch_cache_encode(&log->epochs, &text);
     log_file_path(&log->files, EPOCH_FILE_NAME, path);
-    status = sync ? disk_replace_file(log->files.disk, path, buffer_bytes(&text))
-                  : disk_swap_file(log->files.disk, path, buffer_bytes(&text));
+    status = disk_replace_file(log->files.disk, path, buffer_bytes(&text));
     buffer_deinit(&text);
     log->epochs_dirty = status != STATUS_OK;
     return status;

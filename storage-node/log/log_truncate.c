@@ -143,7 +143,7 @@ enum status partition_log_restart(struct partition_log *log, int64_t offset)
         log->settled_end = offset;
     }
     if (status == STATUS_OK) {
-        status = log_write_epochs(log, true);
+        status = log_write_epochs(log);
         status = status == STATUS_BUSY ? STATUS_OK : status;
     }
     if (status == STATUS_OK) {

@@ -28,6 +28,7 @@
 
 #define RECOVERY_BUFFER_SIZE (256U << 10)
 #define RECOVERY_OPEN_MAX 8
+#define SNAPSHOTS_SPARE 4
 /* Enough for the headers of a few small batches: what walks headers only must not read what lies between them. */
 #define HEADER_BUFFER_SIZE 4096
 
@@ -525,7 +526,7 @@ static enum status recovery_fit_epochs(struct recovery *recovery)
                       epoch_cache_of(&log->epochs, log->log_start) == EPOCH_NONE;
     enum status status = STATUS_OK;
 
-    if (recovery->resumed) {
+    if (recovery->resumed || recovery->options->clean) {
         status = recovery_resume_epochs(recovery);
     } else if (recovery->epochs_lost || late) {
         status = recovery_rebuild_epochs(recovery);
@@ -622,16 +623,18 @@ enum status log_remove_snapshots(struct partition_log *log, int64_t offset)
     return status;
 }
 
-/* Keeps the newest snapshot and those where a segment begins. */
+/* Keeps the newest snapshot and those where a segment begins; of others a few, since removing takes time. */
 static enum status log_thin_snapshots(struct partition_log *log, const struct offset_list *snapshots)
 {
+    const bool many = snapshots->count > log->segment_count + SNAPSHOTS_SPARE;
+
     for (size_t i = 0; i < snapshots->count; i++) {
         const int64_t offset = snapshots->offsets[i];
         const bool segment_start = log->segments[log_segment_at(log, offset)]->base_offset == offset;
         const bool stray = offset < log->segments[0]->base_offset || offset > log->log_end;
         enum status status = STATUS_OK;
 
-        if (stray || (!segment_start && offset < log->snapshot_offset)) {
+        if (stray || (many && !segment_start && offset < log->snapshot_offset)) {
             status = log_remove_snapshot(log, offset);
         }
         if (status != STATUS_OK) {
@@ -764,7 +767,9 @@ static enum status recovery_settle(struct recovery *recovery)
     if (recovery->resumed) {
         return recovery_resume_sync(recovery);
     }
-    status = log_write_epochs(log, true);
+    if (recovery->repaired) {
+        status = log_write_epochs(log);
+    }
     if (status == STATUS_OK && recovery->repaired) {
         status = disk_sync_directory(log->files.disk, log->files.directory);
     }

@@ -326,26 +326,46 @@ enum status recovery_resume_epochs(struct recovery *recovery)
     return status;
 }
 
+/* The segments' bytes; of sealed ones that were not settled the other files too. */
+static enum status resume_sync_segments(struct partition_log *log)
+{
+    enum status status = STATUS_OK;
+
+    for (size_t i = 0; i < log->segment_count && status == STATUS_OK; i++) {
+        struct segment *segment = log->segments[i];
+        struct file *file;
+
+        if (segment->end_offset <= log->durable_end) {
+            continue;
+        }
+        if (segment != log_active(log)) {
+            status = segment_sync(&log->files, segment);
+            continue;
+        }
+        status = segment_open(&log->files, segment, 0, &file);
+        if (status == STATUS_OK) {
+            status = file_sync(file);
+        }
+    }
+    if (status == STATUS_OK && log->settled_end < log_active(log)->base_offset) {
+        status = log_write_epochs(log);
+    }
+    return status;
+}
+
 enum status recovery_resume_sync(struct recovery *recovery)
 {
     struct partition_log *log = recovery->log;
-    enum status status = STATUS_OK;
+    enum status status;
 
     if (!log->made || log->config.durability != DURABILITY_FSYNC || log->durable_end >= log->log_end) {
         return STATUS_OK;
     }
-    for (size_t i = 0; i < log->segment_count && status == STATUS_OK; i++) {
-        if (log->segments[i]->end_offset > log->durable_end) {
-            status = segment_sync(&log->files, log->segments[i]);
-        }
-    }
-    if (status == STATUS_OK) {
-        status = log_write_epochs(log, true);
-    }
+    status = resume_sync_segments(log);
     if (status == STATUS_OK) {
         status = disk_sync_directory(log->files.disk, log->files.directory);
     }
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && log->identity_dirty) {
         status = log_sync_identity(&log->files);
     }
     if (status == STATUS_OK) {

@@ -35,6 +35,7 @@ struct replica_job {
     char *path;
     char *topic;
     enum status status;
+    enum env_lane lane;
     struct env_timer retry;
     int tries;
 };
@@ -283,7 +284,7 @@ static void replica_open_again(void *context)
 {
     struct replica_job *job = context;
 
-    env_submit(job->set->env, ENV_LANE_BACKGROUND, &job->job);
+    env_submit(job->set->env, job->lane, &job->job);
 }
 
 static void partition_take_log(struct partition *partition, struct partition_log *log)
@@ -434,8 +435,10 @@ static void replica_set_submit(struct replica_set *set, struct partition *partit
     job->options.topic = string_of(job->topic);
     job->job.work = replica_open_work;
     job->job.done = replica_open_done;
+    /* Those that will wait for the disk go where more threads do. */
+    job->lane = options->kept && options->log->durability == DURABILITY_FSYNC ? ENV_LANE_SYNC : ENV_LANE_BACKGROUND;
     set->loading++;
-    env_submit(set->env, ENV_LANE_BACKGROUND, &job->job);
+    env_submit(set->env, job->lane, &job->job);
 }
 
 /* A partition that nothing lies on the disk of: there is nothing to wait for. */
