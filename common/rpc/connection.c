@@ -437,8 +437,10 @@ void rpc_connection_resume(struct rpc_connection *connection)
     }
     connection->blocked = false;
     /* Time in which we did not read is not the client's. */
-    connection->active_ns = env_now_ns(connection->server->env);
-    connection->frame_ns = connection->active_ns;
+    connection->frame_ns = env_now_ns(connection->server->env);
+    if (stream_unsent(connection->stream) == 0) {
+        connection->active_ns = connection->frame_ns;
+    }
     rpc_connection_parse(connection);
     if (!connection->closing && !connection->blocked) {
         stream_resume(connection->stream);

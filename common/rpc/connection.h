@@ -10,7 +10,7 @@
 #define RPC_STALL_NS (3 * NS_PER_SECOND)
 #define RPC_STALL_BYTES_PER_SECOND (32 * 1024)
 /* How soon those are tried who were not resumed when memory came back. */
-#define RPC_RETRY_NS (5 * NS_PER_MS)
+#define RPC_RETRY_NS (10 * NS_PER_MS)
 /* Large receive blocks that are not used for so long are given back. */
 #define RPC_TRIM_NS NS_PER_SECOND
 /* What unfinished requests may hold beside receive memory: as much as that, but at least this. */

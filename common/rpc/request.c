@@ -72,6 +72,9 @@ void rpc_request_hold(struct rpc_request *request)
     server->held_bytes += request->held;
     if (server->held_bytes > server->options.held_bytes_max) {
         env_at_turn_end(server->env, &server->hurry_hook);
+        if (!env_timer_active(&server->retry_timer)) {
+            env_timer_start(server->env, &server->retry_timer, RPC_RETRY_NS);
+        }
     }
 }
 

@@ -191,6 +191,27 @@ static void rpc_server_resume_starved(void *context)
     }
 }
 
+/* Memory is short, and nothing may happen that tells of memory that comes back: connections that were stopped because
+ * too much was held look again, which may be at their end, and requests that wait go on finishing early. */
+static void rpc_server_retry(void *context)
+{
+    struct rpc_server *server = context;
+
+    if (server->held_bytes > server->options.held_bytes_max) {
+        rpc_server_hurry(server);
+        env_timer_start(server->env, &server->retry_timer, RPC_RETRY_NS);
+    }
+    LIST_EACH(link, &server->connections)
+    {
+        struct rpc_connection *connection = LIST_ENTRY(link, struct rpc_connection, link);
+
+        if (connection->blocked && connection->stream != NULL) {
+            env_at_turn_end(server->env, &connection->resume_hook);
+        }
+    }
+    rpc_server_resume_starved(server);
+}
+
 static void rpc_server_check_stopped(struct rpc_server *server)
 {
     if (server->stopping && list_empty(&server->connections) && !server->turn_next_posted && server->stopped != NULL) {
@@ -264,7 +285,7 @@ struct rpc_server *rpc_server_create(struct env *env, const struct rpc_server_op
     list_init(&server->requests_free);
     env_timer_init(&server->idle_timer, rpc_server_check_idle, server);
     env_timer_init(&server->stall_timer, rpc_server_check_stalled, server);
-    env_timer_init(&server->retry_timer, rpc_server_resume_starved, server);
+    env_timer_init(&server->retry_timer, rpc_server_retry, server);
     env_timer_init(&server->trim_timer, rpc_server_trim, server);
     env_hook_init(&server->resume_hook, rpc_server_resume_starved, server);
     env_hook_init(&server->reclaim_hook, rpc_server_reclaim, server);
