@@ -4,6 +4,8 @@
  *     partition_log_append ... partition_log_append ...   partition_log_flush
  *        log_end moves            log_end moves              written_end catches up
  *
+ * A turn that queues much writes in between, too.
+ *
  * A write that fails for want of space or descriptors undoes the turn: the file is cut back, producers and log end are
  * as before. Any other failure takes the log offline (KAFKA-10778: nothing is accepted behind an unknown write). */
 #include "storage-node/log/log_state.h"
@@ -15,6 +17,8 @@
 #include "common/env/disk.h"
 
 #define QUEUE_CAPACITY_MIN 4
+/* More than so many bytes do not wait for the turn's end: they would have left the processor's caches by then. */
+#define QUEUE_SIZE_MAX (256U << 10)
 
 bool log_failure_passes(enum status status)
 {
@@ -269,6 +273,15 @@ static enum status log_enqueue(struct partition_log *log, const struct batch_hea
     return STATUS_OK;
 }
 
+/* Writes a long queue now. A failure undoes the turn, and is told at its end. */
+static enum status log_flush_long_queue(struct partition_log *log)
+{
+    if (log->queued_size >= QUEUE_SIZE_MAX) {
+        log->turn_failure = partition_log_flush(log);
+    }
+    return log->turn_failure;
+}
+
 enum append_verdict partition_log_append(struct partition_log *log, struct space batch, int32_t leader_epoch,
                                          struct append_result *result)
 {
@@ -308,13 +321,14 @@ enum append_verdict partition_log_append(struct partition_log *log, struct space
     result->last_offset = batch_last_offset(&header);
     result->append_time_ms =
         header.timestamp_type == TIMESTAMP_LOG_APPEND_TIME ? header.max_timestamp : TIMESTAMP_NONE;
-    return APPEND_OK;
+    return log_flush_long_queue(log) == STATUS_OK ? APPEND_OK : APPEND_FAILED;
 }
 
 enum status partition_log_append_copy(struct partition_log *log, struct bytes batch)
 {
     struct batch_header header;
     const enum status read = batch_header_read(batch, &header);
+    enum status status;
 
     ASSERT(read == STATUS_OK);
     ASSERT(batch_size(&header) == batch.size);
@@ -328,7 +342,8 @@ enum status partition_log_append_copy(struct partition_log *log, struct bytes ba
         header.base_offset > LOG_OFFSET_MAX - 1 - header.last_offset_delta) {
         return STATUS_OUT_OF_RANGE;
     }
-    return log_enqueue(log, &header, batch);
+    status = log_enqueue(log, &header, batch);
+    return status == STATUS_OK ? log_flush_long_queue(log) : status;
 }
 
 /* The tail with more room, in order from place 0 on. */

@@ -107,16 +107,14 @@ enum append_verdict partition_append(struct partition *partition, struct space b
 {
     const enum append_verdict verdict =
         partition_log_append(partition->log, batch, partition->leader_epoch, result);
+    const bool taken = verdict == APPEND_OK || verdict == APPEND_DUPLICATE;
 
-    if (verdict != APPEND_OK && verdict != APPEND_DUPLICATE) {
-        return verdict;
-    }
-    if (wait != NULL) {
+    if (taken && wait != NULL) {
         wait->end_offset = result->last_offset + 1;
         list_append(&partition->appends, &wait->link);
     }
-    /* A duplicate waits like its first copy did: that one may not be kept yet. */
-    if (list_empty(&partition->dirty_link)) {
+    /* A duplicate waits like its first copy did: that one may not be kept yet. A failure ends with the turn. */
+    if ((taken || partition_log_dirty(partition->log)) && list_empty(&partition->dirty_link)) {
         replica_set_mark_dirty(partition->set, partition);
     }
     return verdict;

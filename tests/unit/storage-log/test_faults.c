@@ -286,6 +286,34 @@ static void a_full_disk_passes(void **state)
     assert_int_equal(world->failed_count, 0);
 }
 
+/* What is written in the middle of a turn fails there, and takes what was queued before along. */
+static void a_disk_that_is_full_in_the_middle_of_a_turn_passes(void **state)
+{
+    struct world *world = *state;
+    const struct batch_recipe small = recipe(10, 1000);
+    const struct batch_recipe large = recipe(300000, 1000);
+
+    world_open(world, false);
+    world_fill(world, 3, 10);
+    assert_int_equal(world_append(world, &small, NULL), APPEND_OK);
+    world->faults.fail_at = world->faults.calls + 1;
+    world->faults.fail_with = STATUS_NO_SPACE;
+    assert_int_equal(world_append(world, &large, NULL), APPEND_FAILED);
+    assert_int_equal(partition_log_end_offset(world->log), 3);
+    assert_int_equal(world_append(world, &small, NULL), APPEND_FAILED);
+    assert_true(partition_log_dirty(world->log));
+    assert_int_equal(partition_log_flush(world->log), STATUS_NO_SPACE);
+    world->faults.fail_at = 0;
+    world_forget_from(world, 3);
+    assert_int_equal(world_append(world, &large, NULL), APPEND_OK);
+    /* Written without waiting for the turn's end. */
+    assert_int_equal(partition_log_written_end(world->log), 4);
+    assert_int_equal(partition_log_flush(world->log), STATUS_OK);
+    assert_true(world_sync(world));
+    world_check_contents(world);
+    assert_int_equal(world->failed_count, 0);
+}
+
 /* A follower cuts and goes on with other records: afterwards the old tail, whole or not, or the new one; never a
  * mixture. */
 static void a_power_cut_around_a_truncation_never_mixes_old_and_new(void **state)
@@ -355,6 +383,7 @@ int test_faults(void)
         LOG_TEST(a_log_that_failed_refuses_everything),
         LOG_TEST(a_failed_sync_is_final),
         LOG_TEST(a_full_disk_passes),
+        LOG_TEST(a_disk_that_is_full_in_the_middle_of_a_turn_passes),
         cmocka_unit_test(a_power_cut_around_a_truncation_never_mixes_old_and_new),
     };
 
