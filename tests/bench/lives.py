@@ -55,7 +55,7 @@ def restart(bench, ours, partitions, label, number):
 def many_partitions(bench):
     results = {}
     for partitions in (2000, 20000):
-        ours = run.Ours(bench)
+        ours = run.Ours(bench, check_ms=300000)
         try:
             ours.start()
             time.sleep(0.5)
@@ -79,7 +79,7 @@ def many_partitions(bench):
 
 def many_connections(bench):
     results = {}
-    for name, side in (("null", run.Null(bench)), ("ours", run.Ours(bench))):
+    for name, side in (("null", run.Null(bench)), ("ours", run.Ours(bench, check_ms=300000))):
         try:
             side.start()
             process = side.process if name == "null" else side.node
@@ -95,7 +95,7 @@ def many_connections(bench):
 def starts(bench):
     """Start to first acknowledged write: empty, several times; with a log, after a clean stop and after kill -9."""
     results = {"empty": [], "idle": None}
-    ours = run.Ours(bench)
+    ours = run.Ours(bench, check_ms=300000)
     try:
         ours.start()
         spread(bench, ours, 1, "W11-new", create=True)
@@ -121,7 +121,7 @@ def cold_cluster(bench):
     """Controller and node from nothing on the disk to the first acknowledged write."""
     times = []
     for _ in range(3):
-        ours = run.Ours(bench)
+        ours = run.Ours(bench, check_ms=300000)
         try:
             since = time.monotonic_ns()
             ours.start()

@@ -5,7 +5,7 @@
 
 #define STEPS 40
 /* With files that are written over: until that has happened a few times. */
-#define STEPS_RECYCLING 150
+#define STEPS_RECYCLING 100
 
 /* The sequence that a producer has to send next, from what was taken. */
 static void owner_count_sequences(struct owner *owner, const struct world *world)
@@ -109,7 +109,8 @@ bool log_is_usable(struct world *world)
 
 void run_workload(struct world *world, struct owner *owner, uint64_t seed)
 {
-    const int steps = world->config.retention_bytes >= 0 ? STEPS_RECYCLING : STEPS;
+    const bool recycles = world->config.durability == DURABILITY_MEMORY && world->config.retention_bytes >= 0;
+    const int steps = recycles ? STEPS_RECYCLING : STEPS;
 
     *owner = (struct owner){0};
     prng_init(&owner->prng, seed);
