@@ -263,6 +263,10 @@ def fetches_that_wait_for_ever_cost_a_bounded_amount(lab):
     lab.note = f'; {PARKED * 128} fetches of 100 partitions'
 
 
+# More than a million look-ups within a second.
+fetches_that_wait_for_ever_cost_a_bounded_amount.is_work = True
+
+
 def frames_that_never_end_leave_room_for_others(lab):
     """queued.max.request.bytes is used up by frames that stop one byte before their end: others go on."""
     connections = []
