@@ -615,6 +615,10 @@ static enum status quorum_check(struct quorum *quorum, struct wal_load *load, in
             snprintf(quorum->error, sizeof(quorum->error), "the voters differ from those that the log was made for");
             return STATUS_INVALID;
         }
+        if (i == 1 && entry->kind != LOG_CONFIGURATION) {
+            snprintf(quorum->error, sizeof(quorum->error), "the log does not begin with its voters");
+            return STATUS_CORRUPT;
+        }
     }
     if (snapshot == NULL) {
         /* Without any snapshot the whole log must be there; a damaged one is no loss then. */

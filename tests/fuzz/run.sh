@@ -38,7 +38,7 @@ limits_of() {
     fi
     case $1 in
     log_index) share=40 ;;
-    log_open) share=10 ;;
+    log_append | log_open) share=10 ;;
     cli_args | properties) share=5 ;;
     quorum_peer | quorum_wal | rpc_server) share=2 ;;
     *) share=1 ;;
