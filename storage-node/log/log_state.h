@@ -143,6 +143,7 @@ struct partition_log {
     struct deleted_segment *deleted;
     size_t deleted_count;
     struct spare spare;
+    struct front_job *front_job;   /* makes it durable that the oldest segment is gone, or NULL */
     struct removal_job *spare_job; /* makes a deleted segment the spare, or NULL */
     uint64_t cut_bytes; /* by recovery */
 };
@@ -228,6 +229,8 @@ void log_spare_forget(struct partition_log *log);
 /* What the job under way brings is no spare any more, but removed; left where it is if the log is `gone`. In
  * retention.c. */
 void log_spare_job_refuse(struct partition_log *log, bool gone);
+/* The log is about to be freed. */
+void log_front_job_forget(struct partition_log *log);
 
 /* Rebuilds the producer state from the newest usable snapshot at or below `snapshot_max` and the batches behind it.
  * Snapshots behind log_end are removed, others only if no segment begins there and a newer one exists. */

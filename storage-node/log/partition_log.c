@@ -63,6 +63,7 @@ void log_free(struct partition_log *log)
     memory_free(log->hints);
     memory_free(log->completed);
     log_spare_forget(log);
+    log_front_job_forget(log);
     memory_free(log->deleted);
     epoch_cache_deinit(&log->epochs);
     producer_state_deinit(&log->producers);

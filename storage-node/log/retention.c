@@ -182,18 +182,107 @@ static void log_remove_deleted(struct partition_log *log, int64_t now_ms)
     }
 }
 
-/* Deletes the first `count` segments; if that is all of them, a new one begins behind them first. */
+/* Makes it durable that the oldest segment is gone. */
+struct front_job {
+    struct env_job job;
+    struct log_files files; /* with a directory name of its own */
+    struct partition_log *log; /* the loop's; NULL: it is gone */
+    enum status status;
+};
+
+static void front_work(struct env_job *env_job)
+{
+    struct front_job *job = CONTAINER_OF(env_job, struct front_job, job);
+
+    job->status = disk_sync_directory(job->files.disk, job->files.directory);
+}
+
+static void log_release_front(struct partition_log *log);
+
+static void front_done(struct env_job *env_job)
+{
+    struct front_job *job = CONTAINER_OF(env_job, struct front_job, job);
+    struct partition_log *log = job->log;
+
+    if (log != NULL) {
+        log->front_job = NULL;
+        if (log->failure == STATUS_OK && job->status == STATUS_OK) {
+            log_release_front(log);
+        } else if (log->failure == STATUS_OK) {
+            log_fail(log, STATUS_IO);
+        }
+    }
+    memory_free(job->files.directory);
+    memory_free(job);
+}
+
+void log_front_job_forget(struct partition_log *log)
+{
+    if (log->front_job != NULL) {
+        log->front_job->log = NULL;
+        log->front_job = NULL;
+    }
+}
+
+static void log_sync_front(struct partition_log *log)
+{
+    struct front_job *job = memory_alloc_zero(1, sizeof(*job));
+
+    job->job.work = front_work;
+    job->job.done = front_done;
+    job->files.disk = log->files.disk;
+    job->files.directory = memory_copy_text(log->files.directory, strlen(log->files.directory));
+    job->log = log;
+    log->front_job = job;
+    env_submit(log->env, ENV_LANE_BACKGROUND, &job->job);
+}
+
+/* Deletes the first `count` segments; if that is all of them, a new one begins behind them first.
+ *
+ * Of a log that outlives a power cut they go one by one, each durably before the next: if the second of two new names
+ * were on the disk and the first not, there would be a hole, and recovery takes what lies behind a hole for what was
+ * never synced. Those that wait lie below the log's start already. */
 static enum status log_delete_oldest(struct partition_log *log, size_t count, int64_t now_ms)
 {
+    const bool ordered = log->config.durability != DURABILITY_MEMORY && log->env != NULL;
     enum status status = STATUS_OK;
 
     if (count == log->segment_count) {
         status = log_roll(log, log->log_end);
     }
-    if (status == STATUS_OK) {
-        status = log_delete_run(log, 0, count, now_ms + log->config.file_delete_delay_ms, true);
+    if (status != STATUS_OK || (ordered && log->front_job != NULL)) {
+        return status;
+    }
+    status = log_delete_run(log, 0, ordered ? 1 : count, now_ms + log->config.file_delete_delay_ms, true);
+    if (status == STATUS_OK && ordered) {
+        log_sync_front(log);
     }
     return status;
+}
+
+/* How many segments lie below the log's start. */
+static size_t log_count_below_start(const struct partition_log *log)
+{
+    size_t count = 0;
+
+    while (count + 1 < log->segment_count && log->segments[count + 1]->base_offset <= log->log_start) {
+        count++;
+    }
+    return count;
+}
+
+/* Goes on with those that waited. */
+static void log_release_front(struct partition_log *log)
+{
+    const size_t count = log_count_below_start(log);
+
+    if (count > 0) {
+        const enum status status = log_delete_oldest(log, count, log_now(log));
+
+        if (status != STATUS_OK && !log_failure_passes(status)) {
+            log_fail(log, status);
+        }
+    }
 }
 
 static void log_move_start(struct partition_log *log, int64_t offset)
@@ -209,7 +298,7 @@ static void log_move_start(struct partition_log *log, int64_t offset)
 enum status partition_log_delete_before(struct partition_log *log, int64_t offset, int64_t high_watermark)
 {
     enum status status = STATUS_OK;
-    size_t count = 0;
+    size_t count;
 
     if (log->failure != STATUS_OK) {
         return log->failure;
@@ -218,9 +307,7 @@ enum status partition_log_delete_before(struct partition_log *log, int64_t offse
         return STATUS_OUT_OF_RANGE;
     }
     log_move_start(log, offset);
-    while (count + 1 < log->segment_count && log->segments[count + 1]->base_offset <= log->log_start) {
-        count++;
-    }
+    count = log_count_below_start(log);
     if (count > 0) {
         status = log_delete_oldest(log, count, log_now(log));
     }

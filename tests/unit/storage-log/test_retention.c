@@ -22,6 +22,7 @@ static void the_start_moves_into_a_segment_and_whole_ones_in_front_go(void **sta
     assert_int_equal(partition_log_segment_count(world->log), 5);
     assert_int_equal(partition_log_start_offset(world->log), 3);
     assert_int_equal(partition_log_delete_before(world->log, 9, 20), STATUS_OK);
+    world_work(world);
     assert_int_equal(partition_log_segment_count(world->log), 3);
     assert_int_equal(partition_log_start_offset(world->log), 9);
     assert_int_equal(partition_log_delete_before(world->log, 5, 20), STATUS_OK);
@@ -46,13 +47,19 @@ static void nothing_behind_the_high_watermark_is_deleted(void **state)
     assert_false(partition_log_maintain(world->log, world->wall_ms, 11));
 }
 
-static void files_are_renamed_at_once_and_removed_after_the_delay(void **state)
+static void files_are_renamed_one_by_one_and_removed_after_the_delay(void **state)
 {
     struct world *world = *state;
 
     fill_segments(world);
     assert_int_equal(world_count_files(world, ".log"), 5);
     assert_int_equal(partition_log_delete_before(world->log, 8, 20), STATUS_OK);
+    assert_int_equal(partition_log_start_offset(world->log), 8);
+    /* The next one waits until it is durable that the first has gone. */
+    assert_int_equal(world_count_files(world, ".log.deleted"), 1);
+    assert_int_equal(partition_log_delete_before(world->log, 9, 20), STATUS_OK);
+    assert_int_equal(world_count_files(world, ".log.deleted"), 1);
+    world_work(world);
     assert_int_equal(world_count_files(world, ".log"), 3);
     assert_int_equal(world_count_files(world, ".log.deleted"), 2);
     assert_int_equal(world_count_files(world, ".index.deleted"), 2);
@@ -77,6 +84,7 @@ static void on_a_full_disk_files_go_without_being_renamed(void **state)
     assert_int_equal(partition_log_delete_before(world->log, 8, 20), STATUS_OK);
     assert_true(world->faults.failed);
     assert_int_equal(partition_log_start_offset(world->log), 8);
+    world_work(world);
     assert_int_equal(world_count_files(world, ".log"), 3);
     assert_int_equal(world_count_files(world, ".log.deleted"), 1);
     world_check_contents(world);
@@ -176,6 +184,7 @@ static void a_log_that_is_old_as_a_whole_is_emptied(void **state)
     assert_true(partition_log_maintain(world->log, 100000, 20));
     assert_int_equal(partition_log_start_offset(world->log), 20);
     assert_int_equal(partition_log_end_offset(world->log), 20);
+    world_work(world);
     assert_int_equal(partition_log_segment_count(world->log), 1);
     assert_int_equal(partition_log_size(world->log), 0);
     world_fill(world, 3, 10);
@@ -417,7 +426,7 @@ int test_retention(void)
     const struct CMUnitTest tests[] = {
         LOG_TEST(the_start_moves_into_a_segment_and_whole_ones_in_front_go),
         LOG_TEST(nothing_behind_the_high_watermark_is_deleted),
-        LOG_TEST(files_are_renamed_at_once_and_removed_after_the_delay),
+        LOG_TEST(files_are_renamed_one_by_one_and_removed_after_the_delay),
         LOG_TEST(on_a_full_disk_files_go_without_being_renamed),
         LOG_TEST(a_reader_keeps_its_slice_while_the_segment_goes),
         LOG_TEST(closed_segments_of_class_memory_are_synced_later),
