@@ -77,8 +77,10 @@ static void check_read(struct world *world, int64_t offset, int64_t offset_max, 
 static void fill_mixed(struct world *world, struct prng *prng, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        struct batch_recipe made = recipe((size_t)prng_below(prng, prng_below(prng, 20) == 0 ? 20000 : 300),
-                                          1000 + (int64_t)prng_below(prng, 500));
+        /* One after the other: compilers differ in which argument they evaluate first. */
+        const int64_t timestamp = 1000 + (int64_t)prng_below(prng, 500);
+        const size_t size = (size_t)prng_below(prng, prng_below(prng, 20) == 0 ? 20000 : 300);
+        struct batch_recipe made = recipe(size, timestamp);
 
         made.records = 1 + (int32_t)prng_below(prng, 5);
         assert_int_equal(world_append(world, &made, NULL), APPEND_OK);
