@@ -259,6 +259,36 @@ static void shard_partition_opened(void *context, struct partition *partition, e
     }
 }
 
+/* A directory whose name a partition of some loop waits for. */
+struct taken_name {
+    struct env_message message;
+    struct node *node;
+    char *path;
+};
+
+static void node_name_taken(struct env_message *message)
+{
+    struct taken_name *taken = CONTAINER_OF(message, struct taken_name, message);
+
+    if (taken->node->state == NODE_RUNNING) {
+        node_free_name(taken->node, taken->path);
+    }
+    memory_free(taken->path);
+    memory_free(taken);
+}
+
+static void shard_name_taken(void *context, const char *path)
+{
+    struct shard *shard = context;
+    struct node *node = CONTAINER_OF(shard->service, struct node, service);
+    struct taken_name *taken = memory_alloc_zero(1, sizeof(*taken));
+
+    taken->node = node;
+    taken->path = memory_copy_text(path, strlen(path));
+    taken->message.deliver = node_name_taken;
+    env_post(node->env, &taken->message);
+}
+
 static void node_create_shard(struct node *node, uint32_t index)
 {
     const struct config *config = node->options.config;
@@ -272,6 +302,7 @@ static void node_create_shard(struct node *node, uint32_t index)
         .check_interval_ns = (uint64_t)config_int64(config, "log.retention.check.interval.ms") * NS_PER_MS,
         .directory_failed = shard_directory_failed,
         .opened = shard_partition_opened,
+        .name_taken = shard_name_taken,
         .context = shard,
     };
     struct rpc_server_options server_options = {

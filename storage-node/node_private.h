@@ -48,6 +48,9 @@ void node_publish(struct node *node, struct image *image);
 
 /* node_strays.c: when the node has caught up with the metadata. */
 void node_remove_strays(struct node *node);
+/* A partition waits for the name of this directory, which is not its own. If the node has caught up with the metadata
+ * and the directory is not that of a topic of today, it goes. */
+void node_free_name(struct node *node, const char *path);
 
 /* node_care.c */
 void node_checkpoint_init(struct node *node);

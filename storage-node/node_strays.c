@@ -65,6 +65,31 @@ static void stray_judge(struct node *node, const struct stray *stray)
     }
 }
 
+void node_free_name(struct node *node, const char *path)
+{
+    const char *name = strrchr(path, '/');
+    char metadata[DISK_PATH_MAX];
+    struct log_directory_entry entry;
+    const struct topic_image *topic;
+    struct uuid found;
+    enum status status;
+
+    if (!node->ready || name == NULL ||
+        snprintf(metadata, sizeof(metadata), "%s/%s", path, PARTITION_METADATA_NAME) >= (int)sizeof(metadata)) {
+        return;
+    }
+    log_directory_entry_parse(name + 1, &entry);
+    topic = image_topic_by_name(node->image, entry.topic);
+    status = partition_metadata_read(node->env->disk, metadata, &found);
+    if (status == STATUS_OK ? topic != NULL && uuid_equal(found, topic_image_id(topic))
+                            : status != STATUS_NOT_FOUND && status != STATUS_CORRUPT) {
+        return;
+    }
+    /* A removal that a failing disk or a crash has left half done, or never begun. */
+    trace_info("partition_of_deleted_topic", T_TEXT("path", path));
+    replica_set_remove_directory(&node->service.shards[0].replicas, path);
+}
+
 void node_remove_strays(struct node *node)
 {
     struct strays strays = {0};

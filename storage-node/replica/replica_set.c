@@ -316,6 +316,7 @@ static bool replica_open_may_succeed(const struct replica_job *job)
 
 static void replica_open_later(struct replica_job *job)
 {
+    struct replica_set *set = job->set;
     const bool soon = job->status == STATUS_EXISTS && job->tries < OPEN_TRIES_SOON;
 
     if (job->tries == 0 && replica_open_waits(job->status)) {
@@ -329,10 +330,15 @@ static void replica_open_later(struct replica_job *job)
         job->options.clean = false;
         job->partition->recovery_point = 0;
         job->partition->log_start_offset = 0;
+        /* While the other one is removed its identity may go first; what is left is not ours either. */
+        job->options.taken = true;
+        if (!soon && set->options.name_taken != NULL) {
+            set->options.name_taken(set->options.context, job->path);
+        }
     }
-    job->set->loading++;
+    set->loading++;
     env_timer_init(&job->retry, replica_open_again, job);
-    env_timer_start(job->set->env, &job->retry, soon ? OPEN_RETRY_NS : OPEN_RETRY_LATER_NS);
+    env_timer_start(set->env, &job->retry, soon ? OPEN_RETRY_NS : OPEN_RETRY_LATER_NS);
 }
 
 static void replica_open_done(struct env_job *base)

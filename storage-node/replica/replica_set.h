@@ -21,6 +21,9 @@ struct replica_set_options {
     void (*directory_failed)(void *context, uint16_t directory, enum status status);
     /* A partition came online or could not be opened (state PARTITION_OFFLINE). */
     void (*opened)(void *context, struct partition *partition, enum status status);
+    /* A partition has waited for some seconds for the directory `path`, which is another topic's or nobody's. Comes
+     * again while it waits. May be NULL. */
+    void (*name_taken)(void *context, const char *path);
     void *context;
 };
 

@@ -26,6 +26,7 @@ struct fixture {
     size_t opened;
     enum status opened_status;
     size_t directory_failures;
+    size_t names_taken;
     /* In the order in which they were called. */
     size_t waits_done[WAITS_MAX];
     enum status waits_status[WAITS_MAX];
@@ -40,6 +41,14 @@ struct wait {
     struct space batch;
     struct append_result result;
 };
+
+static void on_name_taken(void *context, const char *path)
+{
+    struct fixture *fixture = context;
+
+    assert_string_equal(path, "/data/events-3");
+    fixture->names_taken++;
+}
 
 static void on_directory_failed(void *context, uint16_t directory, enum status status)
 {
@@ -67,6 +76,7 @@ static int setup(void **state)
         .check_interval_ns = 300 * NS_PER_SECOND,
         .directory_failed = on_directory_failed,
         .opened = on_opened,
+        .name_taken = on_name_taken,
     };
 
     world_init(&fixture->world);
@@ -742,6 +752,31 @@ static void a_name_that_becomes_free_late_is_taken_without_the_old_checkpoints(v
     assert_int_equal(partition_log_start_offset(partition_of(fixture, 2)->log), 0);
 }
 
+static void what_is_left_of_anothers_directory_is_not_taken_over(void **state)
+{
+    struct fixture *fixture = *state;
+    struct partition *old = open_leader(fixture);
+    struct wait wait;
+
+    append(fixture, old, &wait, 0, true, NULL);
+    world_run(&fixture->world);
+    replica_set_close(&fixture->set, old, false);
+    world_run(&fixture->world);
+    open_partition(fixture, 2, true, 0);
+    world_sleep(&fixture->world, NS_PER_SECOND);
+    /* Its removal begins with the file that says whose it is, and gets no further. */
+    assert_int_equal(disk_remove(&fixture->disk.disk, "/data/events-3/partition.metadata"), STATUS_OK);
+    world_sleep(&fixture->world, 3 * NS_PER_SECOND);
+    assert_int_equal(partition_of(fixture, 2)->state, PARTITION_LOADING);
+    assert_int_equal(fixture->names_taken, 0);
+    world_sleep(&fixture->world, 5 * NS_PER_SECOND);
+    assert_true(fixture->names_taken > 0);
+    replica_set_remove_directory(&fixture->set, "/data/events-3");
+    world_sleep(&fixture->world, 2 * NS_PER_SECOND);
+    assert_int_equal(partition_of(fixture, 2)->state, PARTITION_ONLINE);
+    assert_int_equal(partition_log_end_offset(partition_of(fixture, 2)->log), 0);
+}
+
 static void a_directory_goes_although_a_full_disk_has_no_room_for_its_longer_name(void **state)
 {
     struct fixture *fixture = *state;
@@ -855,6 +890,7 @@ int main(void)
         TEST(a_directory_of_another_topic_is_left_alone),
         TEST(a_name_that_stays_taken_ends_offline),
         TEST(a_name_that_becomes_free_late_is_taken_without_the_old_checkpoints),
+        TEST(what_is_left_of_anothers_directory_is_not_taken_over),
         TEST(a_directory_goes_although_a_full_disk_has_no_room_for_its_longer_name),
         TEST(a_full_disk_is_waited_for_at_the_opening),
         TEST(a_name_that_stays_taken_does_not_hold_up_a_stop),
