@@ -11,6 +11,7 @@ struct publication {
     struct arena arena;
     struct image *image; /* one reference for each loop is taken when it arrives */
     struct replica_actions *actions;
+    bool caught_up;
 };
 
 static uint32_t node_loop_of(void *context, struct uuid topic_id, int32_t partition)
@@ -20,7 +21,9 @@ static uint32_t node_loop_of(void *context, struct uuid topic_id, int32_t partit
     return shard_of(&node->service.shards[0], topic_id, partition);
 }
 
-static void shard_open(struct shard *shard, const struct replica_action *action)
+/* Whether a directory is there is known of topics that came up while this process ran. What a start replays may name
+ * topics of long ago before the one that the directory is of: then the disk is asked. */
+static void shard_open(struct shard *shard, const struct replica_action *action, bool caught_up)
 {
     const struct replica_options options = {
         .topic_id = action->topic_id,
@@ -36,7 +39,7 @@ static void shard_open(struct shard *shard, const struct replica_action *action)
         .log_start_offset = action->place->log_start_offset,
         .clean = action->place->clean,
         .kept = action->place->kept,
-        .fresh = !action->place->exists,
+        .fresh = caught_up && !action->place->exists,
     };
 
     if (replica_set_find(&shard->replicas, action->topic_id, action->partition) == NULL) {
@@ -44,13 +47,13 @@ static void shard_open(struct shard *shard, const struct replica_action *action)
     }
 }
 
-static void shard_act(struct shard *shard, const struct replica_action *action)
+static void shard_act(struct shard *shard, const struct replica_action *action, bool caught_up)
 {
     struct partition *partition = replica_set_find(&shard->replicas, action->topic_id, action->partition);
 
     switch (action->kind) {
     case REPLICA_OPEN:
-        shard_open(shard, action);
+        shard_open(shard, action, caught_up);
         break;
     case REPLICA_ROLE:
         if (partition != NULL && partition->state == PARTITION_ONLINE) {
@@ -78,7 +81,7 @@ static void shard_take_publication(struct shard *shard, struct round *round)
 
     for (const struct replica_action *action = publication->actions[shard->index].first; action != NULL;
          action = action->next) {
-        shard_act(shard, action);
+        shard_act(shard, action, publication->caught_up);
     }
     image_unref(shard->image);
     shard->image = image_ref(publication->image);
@@ -111,6 +114,7 @@ void node_publish(struct node *node, struct image *image)
 
     arena_init(&publication->arena, SIZE_MAX / 2);
     publication->image = image_ref(image);
+    publication->caught_up = node->ready;
     publication->actions = arena_need(&publication->arena, node->service.shard_count, sizeof(*publication->actions));
     reconcile(&options, &publication->arena, publication->actions);
     image_unref(node->image);
