@@ -148,10 +148,6 @@ static void log_remember(struct partition_log *log, const struct segment *segmen
 static enum status slice_first(struct partition_log *log, struct segment *segment, int64_t offset,
                                const struct read_hint *hint, struct batch_place *first)
 {
-    UNINITIALIZED uint8_t buffer[CURSOR_BUFFER_SMALL];
-    struct batch_cursor cursor;
-    struct batch_header header;
-    struct file *file;
     uint32_t position = 0;
     enum status status = STATUS_OK;
 
@@ -164,20 +160,7 @@ static enum status slice_first(struct partition_log *log, struct segment *segmen
     } else if (offset > segment->base_offset) {
         status = segment_seek(&log->files, segment, offset, segment->size, &position);
     }
-    if (status == STATUS_OK) {
-        status = segment_open(&log->files, segment, 0, &file);
-    }
-    if (status != STATUS_OK) {
-        return status;
-    }
-    batch_cursor_init_sparse(&cursor, file, (struct space){buffer, sizeof(buffer)}, position, segment->size);
-    do {
-        status = batch_cursor_next(&cursor, &header);
-    } while (status == STATUS_OK && batch_last_offset(&header) < offset);
-    if (status == STATUS_OK) {
-        *first = batch_place_of(&cursor, &header);
-    }
-    return status == STATUS_END ? STATUS_NOT_FOUND : status;
+    return status == STATUS_OK ? segment_find_from(&log->files, segment, position, offset, first) : status;
 }
 
 /* Goes over whole batches from the draft's end on, where `place` is, as far as the limits allow. */

@@ -339,22 +339,15 @@ enum status segment_seek_time(struct log_files *files, struct segment *segment, 
     return status == STATUS_IO ? STATUS_IO : STATUS_OK;
 }
 
-enum status segment_find(struct log_files *files, struct segment *segment, int64_t offset, struct batch_place *place)
+enum status segment_find_from(struct log_files *files, struct segment *segment, uint32_t position, int64_t offset,
+                              struct batch_place *place)
 {
     UNINITIALIZED uint8_t buffer[CURSOR_BUFFER_SMALL];
     struct batch_cursor cursor;
     struct batch_header header;
     struct file *file;
-    uint32_t position;
-    enum status status;
+    enum status status = segment_open(files, segment, 0, &file);
 
-    if (offset >= segment->end_offset || segment->size == 0) {
-        return STATUS_NOT_FOUND;
-    }
-    status = segment_seek(files, segment, offset, segment->size, &position);
-    if (status == STATUS_OK) {
-        status = segment_open(files, segment, 0, &file);
-    }
     if (status != STATUS_OK) {
         return status;
     }
@@ -366,6 +359,18 @@ enum status segment_find(struct log_files *files, struct segment *segment, int64
         *place = batch_place_of(&cursor, &header);
     }
     return status == STATUS_END ? STATUS_NOT_FOUND : status;
+}
+
+enum status segment_find(struct log_files *files, struct segment *segment, int64_t offset, struct batch_place *place)
+{
+    uint32_t position;
+    enum status status;
+
+    if (offset >= segment->end_offset || segment->size == 0) {
+        return STATUS_NOT_FOUND;
+    }
+    status = segment_seek(files, segment, offset, segment->size, &position);
+    return status == STATUS_OK ? segment_find_from(files, segment, position, offset, place) : status;
 }
 
 /* Walks from `position` to the end and takes note of end and largest timestamp, without touching the indexes. */

@@ -84,6 +84,9 @@ struct batch_place batch_place_of(const struct batch_cursor *cursor, const struc
 /* The first batch that ends at or behind `offset`. NOT_FOUND: none does. */
 MUST_USE enum status segment_find(struct log_files *files, struct segment *segment, int64_t offset,
                                   struct batch_place *place);
+/* The same, walking from the batch at `position`, which must not lie behind the one that is looked for. NOT_FOUND. */
+MUST_USE enum status segment_find_from(struct log_files *files, struct segment *segment, uint32_t position,
+                                       int64_t offset, struct batch_place *place);
 /* Drops all batches from the one at `position`, whose base offset is `offset`, from .log and indexes and finds the
  * largest timestamp of what is left. Not synced. */
 MUST_USE enum status segment_truncate(struct log_files *files, struct segment *segment, uint32_t position,
