@@ -11,31 +11,16 @@
 /* A directory's name has at most so many characters. */
 #define NAME_MAX_SIZE 255
 
-static bool parent_of(const char *path, char parent[DISK_PATH_MAX])
-{
-    const char *slash = strrchr(path, '/');
-    const size_t size = slash != NULL ? (size_t)(slash - path) : 0;
-
-    if (size == 0 || size >= DISK_PATH_MAX) {
-        return false;
-    }
-    memcpy(parent, path, size);
-    parent[size] = '\0';
-    return true;
-}
-
 enum status partition_directory_retire(struct disk *disk, const char *directory, struct uuid unique,
                                        char renamed[4096])
 {
     static const char ending[] = "-delete";
     char digits[UNIQUE_DIGITS + 1];
-    char parent[DISK_PATH_MAX];
     const char *name = strrchr(directory, '/');
     size_t keep = strlen(directory);
-    enum status status;
     int size;
 
-    if (name == NULL || !parent_of(directory, parent)) {
+    if (name == NULL || name == directory) {
         return STATUS_INVALID;
     }
     /* Long topic names lose their end: the name has to stay a valid one. */
@@ -49,8 +34,7 @@ enum status partition_directory_retire(struct disk *disk, const char *directory,
     if (size >= DISK_PATH_MAX) {
         return STATUS_TOO_LARGE;
     }
-    status = disk_rename(disk, directory, renamed);
-    return status == STATUS_OK ? disk_sync_directory(disk, parent) : status;
+    return disk_rename(disk, directory, renamed);
 }
 
 static void remember_name(void *context, const char *name, enum disk_kind kind)
@@ -66,7 +50,12 @@ enum status partition_directory_remove(struct disk *disk, const char *directory)
     enum status status;
 
     buffer_init(&names);
-    status = disk_list(disk, directory, remember_name, &names);
+    /* The new name first: a power cut that brings the old one back must find all files under it, or nobody knows whose
+     * they were. */
+    status = disk_sync_parent(disk, directory);
+    if (status == STATUS_OK) {
+        status = disk_list(disk, directory, remember_name, &names);
+    }
     for (size_t at = 0; status == STATUS_OK && at < names.size;) {
         const char *name = (const char *)names.data + at;
         char path[DISK_PATH_MAX];

@@ -205,10 +205,11 @@ void partition_log_settle(struct partition_log *log);
 bool partition_log_unsettled(const struct partition_log *log);
 
 /* Deletes a partition's directory: rename to `TOPIC-N.<uuid>-delete` now (so that the name is free), files later in a
- * job. `renamed` gets the new path. The log must be closed. */
+ * job. `renamed` gets the new path. The log must be closed. Syncs nothing: if a power cut brings the old name back, the
+ * directory's metadata still says whose it was. */
 MUST_USE enum status partition_directory_retire(struct disk *disk, const char *directory, struct uuid unique,
                                                 char renamed[4096]);
-/* Removes a directory of this kind with all files; blocking. */
+/* Makes the name of a directory of this kind durable, then removes it with all files; blocking. */
 MUST_USE enum status partition_directory_remove(struct disk *disk, const char *directory);
 
 /* Active producers, for DescribeProducers. */
