@@ -476,18 +476,9 @@ int64_t config_int64(const struct config *config, const char *name)
     return entry->value.integer;
 }
 
-double config_double(const struct config *config, const char *name)
-{
-    return config_need(config, name, CONFIG_TYPE_DOUBLE)->value.number;
-}
-
 const char *config_string(const struct config *config, const char *name)
 {
-    const struct config_entry *entry = config_find(config, string_of(name));
-
-    ASSERT(entry != NULL);
-    ASSERT(entry->definition->type == CONFIG_TYPE_STRING || entry->definition->type == CONFIG_TYPE_PASSWORD);
-    return entry->value.text.data;
+    return config_need(config, name, CONFIG_TYPE_STRING)->value.text.data;
 }
 
 const struct string *config_list(const struct config *config, const char *name, size_t *count)
@@ -551,10 +542,6 @@ static void print_value(const struct config_entry *entry, struct buffer *into)
 {
     const struct string text = entry->value.text;
 
-    if (entry->definition->type == CONFIG_TYPE_PASSWORD && !entry->value.null) {
-        buffer_append_format(into, "[hidden]");
-        return;
-    }
     for (size_t i = 0; i < text.size; i++) {
         const char c = text.data[i];
 

@@ -71,7 +71,6 @@ bool config_boolean(const struct config *config, const char *name);
 int16_t config_int16(const struct config *config, const char *name);
 int32_t config_int32(const struct config *config, const char *name);
 int64_t config_int64(const struct config *config, const char *name); /* of any of the integer types; not null */
-double config_double(const struct config *config, const char *name);
 const char *config_string(const struct config *config, const char *name); /* NULL if null */
 const struct string *config_list(const struct config *config, const char *name, size_t *count);
 bool config_is_null(const struct config *config, const char *name);
@@ -88,7 +87,7 @@ const struct config_entry *config_find(const struct config *config, struct strin
 size_t config_warning_count(const struct config *config);
 const char *config_warning_at(const struct config *config, size_t index);
 
-/* "key=value  # source", one line per key, for --check-config. Passwords are not shown. */
+/* "key=value  # source", one line per key, for --check-config. */
 void config_print(const struct config *config, struct buffer *into);
 const char *config_source_text(enum config_source source);
 

@@ -72,8 +72,6 @@ static int64_t unit_factor(enum config_unit unit)
         return 1;
     case CONFIG_UNIT_MS:
         return 1000;
-    case CONFIG_UNIT_SECONDS:
-        return 1000000;
     case CONFIG_UNIT_MINUTES:
         return 60000000;
     case CONFIG_UNIT_HOURS:
@@ -93,8 +91,6 @@ static const char *unit_text(enum config_unit unit)
         return " microseconds";
     case CONFIG_UNIT_MS:
         return " milliseconds";
-    case CONFIG_UNIT_SECONDS:
-        return " seconds";
     case CONFIG_UNIT_MINUTES:
         return " minutes";
     case CONFIG_UNIT_HOURS:
@@ -293,8 +289,6 @@ static enum status parse_typed(const struct config_definition *definition, struc
     case CONFIG_TYPE_STRING:
         status = check_word(definition, text, problem);
         break;
-    case CONFIG_TYPE_PASSWORD:
-        break;
     }
     value->text = arena_copy_string(arena, text);
     return status;
@@ -319,9 +313,7 @@ enum status config_value_parse(const struct config_definition *definition, struc
         config_problem_set(problem, "%s: no memory left for the value", definition->name);
         return STATUS_INVALID;
     }
-    if (definition->type != CONFIG_TYPE_PASSWORD) {
-        text = trim(text);
-    }
+    text = trim(text);
     status = parse_typed(definition, text, arena, value, problem);
     if (status == STATUS_OK && definition->check != NULL) {
         status = definition->check(value, arena, &reason);

@@ -25,7 +25,6 @@ enum config_type {
     CONFIG_TYPE_INT64 = 5,
     CONFIG_TYPE_DOUBLE = 6,
     CONFIG_TYPE_LIST = 7,
-    CONFIG_TYPE_PASSWORD = 9,
 };
 
 enum config_unit {
@@ -33,7 +32,6 @@ enum config_unit {
     CONFIG_UNIT_BYTES,
     CONFIG_UNIT_US,
     CONFIG_UNIT_MS,
-    CONFIG_UNIT_SECONDS,
     CONFIG_UNIT_MINUTES,
     CONFIG_UNIT_HOURS,
 };

@@ -47,7 +47,6 @@ static struct describe_configs_response_results_configs *add_row(const struct de
     describe_configs_response_results_configs_init(row);
     row->name = string_of(definition->name);
     row->config_type = (int8_t)definition->type;
-    row->is_sensitive = definition->type == CONFIG_TYPE_PASSWORD;
     row->read_only = (definition->flags & CONFIG_FLAG_DYNAMIC) == 0;
     if (description->request->include_documentation) {
         row->documentation = string_of(definition->doc);
@@ -60,7 +59,7 @@ static void add_synonym(const struct description *description, struct describe_c
 {
     row->synonyms[row->synonyms_count++] = (struct describe_configs_response_results_configs_synonyms){
         .name = value.key,
-        .value = row->is_sensitive ? STRING_NULL : value.text,
+        .value = value.text,
         .source = (int8_t)value.source,
     };
     ASSERT(description->request->include_synonyms);
@@ -70,7 +69,7 @@ static void add_synonym(const struct description *description, struct describe_c
 static void set_values(const struct description *description, struct describe_configs_response_results_configs *row,
                        const struct topic_config_value *values, size_t count)
 {
-    row->value = row->is_sensitive ? STRING_NULL : values[0].text;
+    row->value = values[0].text;
     row->config_source = (int8_t)values[0].source;
     if (!description->request->include_synonyms) {
         return;

@@ -1,4 +1,7 @@
-/* The small files of a log directory: byte 0 chooses which. What is read and written again is read as the same. */
+/* The small files of a log directory, and what lies in one: what is read and written again is read as the same.
+ *
+ *     byte 0   which (enum kind), and in what is left of it the call of the disk that fails: 0 none, 31 all
+ *     then     the file, of KIND_DIRECTORY names, one a line */
 #include "common/base/memory.h"
 #include "storage-node/log/checkpoint.h"
 #include "storage-node/log/epoch_cache.h"
@@ -6,8 +9,36 @@
 #include "storage-node/log/partition_metadata.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/loop.h"
+#include "tests/support/fault_disk.h"
 
-enum kind { KIND_CHECKPOINT, KIND_META, KIND_CLEAN, KIND_METADATA, KIND_EPOCHS, KIND_NAME, KIND_COUNT };
+#include <stdio.h>
+
+enum kind {
+    KIND_CHECKPOINT,
+    KIND_META,
+    KIND_CLEAN,
+    KIND_METADATA,
+    KIND_EPOCHS,
+    KIND_NAME,
+    KIND_LIFE,
+    KIND_DIRECTORY,
+    KIND_COUNT
+};
+
+#define FAIL_ALL 31
+
+struct world {
+    struct fuzz_loop loop;
+    struct fault_disk faults;
+    struct disk *disk; /* in front of both */
+};
+
+/* True if it is done; else the disk has failed. */
+static bool done(const struct world *world, enum status status)
+{
+    ASSERT(status == STATUS_OK || world->faults.failed);
+    return status == STATUS_OK;
+}
 
 static void each_entry(void *context, const struct checkpoint_entry *entry)
 {
@@ -15,7 +46,7 @@ static void each_entry(void *context, const struct checkpoint_entry *entry)
     checkpoint_draft_add(context, entry);
 }
 
-static void checkpoint(struct disk *disk)
+static void checkpoint(const struct world *world)
 {
     struct checkpoint_draft first;
     struct checkpoint_draft second;
@@ -23,58 +54,85 @@ static void checkpoint(struct disk *disk)
 
     checkpoint_draft_init(&first);
     checkpoint_draft_init(&second);
-    status = checkpoint_read(disk, "/d/file", each_entry, &first);
-    ASSERT(status == STATUS_OK || (status == STATUS_CORRUPT && first.count == 0));
-    ASSERT(checkpoint_draft_write(&first, disk, "/d/again") == STATUS_OK);
-    ASSERT(checkpoint_read(disk, "/d/again", each_entry, &second) == STATUS_OK);
-    ASSERT(first.count == second.count && bytes_equal(buffer_bytes(&first.lines), buffer_bytes(&second.lines)));
+    status = checkpoint_read(world->disk, "/d/file", each_entry, &first);
+    ASSERT(status == STATUS_OK || (first.count == 0 && (status == STATUS_CORRUPT || !done(world, status))));
+    if (done(world, checkpoint_draft_write(&first, world->disk, "/d/again")) &&
+        done(world, checkpoint_read(world->disk, "/d/again", each_entry, &second))) {
+        ASSERT(first.count == second.count && bytes_equal(buffer_bytes(&first.lines), buffer_bytes(&second.lines)));
+    }
     checkpoint_draft_deinit(&first);
     checkpoint_draft_deinit(&second);
 }
 
-static void meta(struct disk *disk)
+static void meta(const struct world *world)
 {
     struct log_directory_meta meta;
     struct log_directory_meta again;
-    const enum status status = log_directory_meta_read(disk, "/d", &meta);
+    const enum status status = log_directory_meta_read(world->disk, "/d", &meta);
 
-    ASSERT(status == STATUS_OK || status == STATUS_CORRUPT || status == STATUS_UNSUPPORTED);
-    if (status != STATUS_OK) {
+    if (status == STATUS_CORRUPT || status == STATUS_UNSUPPORTED || !done(world, status)) {
         return;
     }
     ASSERT(memchr(meta.cluster_id, 0, sizeof(meta.cluster_id)) != NULL && meta.node_id >= 0);
-    ASSERT(log_directory_meta_write(disk, "/d", &meta) == STATUS_OK);
-    ASSERT(log_directory_meta_read(disk, "/d", &again) == STATUS_OK);
-    ASSERT(strcmp(meta.cluster_id, again.cluster_id) == 0 && meta.node_id == again.node_id);
-    ASSERT(uuid_equal(meta.directory_id, again.directory_id));
+    if (done(world, log_directory_meta_write(world->disk, "/d", &meta)) &&
+        done(world, log_directory_meta_read(world->disk, "/d", &again))) {
+        ASSERT(strcmp(meta.cluster_id, again.cluster_id) == 0 && meta.node_id == again.node_id);
+        ASSERT(uuid_equal(meta.directory_id, again.directory_id));
+    }
 }
 
-static void clean(struct disk *disk)
+static void clean(const struct world *world)
 {
     int64_t epoch;
     int64_t again;
-    const enum status status = log_directory_clean_read(disk, "/d", &epoch);
+    enum status status = log_directory_clean_read(world->disk, "/d", &epoch);
 
-    ASSERT(status == STATUS_OK || status == STATUS_CORRUPT);
-    if (status == STATUS_OK) {
-        ASSERT(log_directory_clean_write(disk, "/d", epoch) == STATUS_OK);
-        ASSERT(log_directory_clean_read(disk, "/d", &again) == STATUS_OK && again == epoch);
+    if (status != STATUS_CORRUPT && done(world, status) &&
+        done(world, log_directory_clean_write(world->disk, "/d", epoch)) &&
+        done(world, log_directory_clean_read(world->disk, "/d", &again))) {
+        ASSERT(again == epoch);
     }
-    ASSERT(log_directory_clean_remove(disk, "/d") == STATUS_OK);
-    ASSERT(log_directory_clean_read(disk, "/d", &again) == STATUS_NOT_FOUND);
+    if (done(world, log_directory_clean_remove(world->disk, "/d"))) {
+        status = log_directory_clean_read(world->disk, "/d", &again);
+        ASSERT(status == STATUS_NOT_FOUND || !done(world, status));
+    }
 }
 
-static void metadata(struct disk *disk)
+static void metadata(const struct world *world)
 {
     struct uuid id;
     struct uuid again;
-    const enum status status = partition_metadata_read(disk, "/d/file", &id);
+    const enum status status = partition_metadata_read(world->disk, "/d/file", &id);
 
-    ASSERT(status == STATUS_OK || status == STATUS_CORRUPT);
-    if (status == STATUS_OK) {
-        ASSERT(partition_metadata_write(disk, "/d/file", id) == STATUS_OK);
-        ASSERT(partition_metadata_read(disk, "/d/file", &again) == STATUS_OK && uuid_equal(id, again));
+    if (status != STATUS_CORRUPT && done(world, status) &&
+        done(world, partition_metadata_write(world->disk, "/d/file", id)) &&
+        done(world, partition_metadata_read(world->disk, "/d/file", &again))) {
+        ASSERT(uuid_equal(id, again));
     }
+}
+
+static bool says(struct bytes text, const char *words)
+{
+    return memmem(text.data, text.size, words, strlen(words)) != NULL;
+}
+
+/* Only the text of this very life says that it goes on: life-0 is what the disk in memory calls its first, life-1 the
+ * one behind a power cut. */
+static void life(struct world *world, struct bytes text)
+{
+    struct log_directory_meta meta;
+    bool written;
+
+    ASSERT(!log_directory_life_goes_on(world->disk, "/d") || says(text, "life-0"));
+    written = done(world, log_directory_life_write(world->disk, "/d"));
+    ASSERT(!written || log_directory_life_goes_on(world->disk, "/d") || world->faults.failed);
+    memory_disk_crash(&world->loop.memory, MEMORY_CRASH_KEEPS);
+    ASSERT(!log_directory_life_goes_on(world->disk, "/d") || (!written && says(text, "life-1")));
+    if (done(world, log_directory_life_write(world->disk, "/d"))) {
+        log_directory_life_forget(world->disk, "/d");
+        ASSERT(!log_directory_life_goes_on(world->disk, "/d") || world->faults.failed);
+    }
+    ASSERT(log_directory_meta_read(world->disk, "/d", &meta) != STATUS_OK); /* there is none */
 }
 
 static void epochs(struct bytes text)
@@ -109,50 +167,135 @@ static void epochs(struct bytes text)
     buffer_deinit(&second);
 }
 
+static void each_name(void *context, const struct log_directory_entry *entry)
+{
+    size_t *count = context;
+
+    (*count)++;
+    if (entry->item == LOG_DIRECTORY_PARTITION) {
+        ASSERT(entry->topic.size > 0 && entry->topic.size <= LOG_TOPIC_SIZE_MAX && entry->partition >= 0);
+        ASSERT(memchr(entry->topic.data, '/', entry->topic.size) == NULL);
+    }
+}
+
 static void name(struct bytes text)
 {
     char *copy = memory_copy_text((const char *)text.data, text.size);
     struct log_directory_entry entry;
+    size_t count = 0;
 
     log_directory_entry_parse(copy, &entry);
-    if (entry.item == LOG_DIRECTORY_PARTITION) {
-        ASSERT(entry.topic.size > 0 && entry.topic.size <= LOG_TOPIC_SIZE_MAX && entry.partition >= 0);
-        ASSERT(memchr(entry.topic.data, '/', entry.topic.size) == NULL);
-    }
+    each_name(&count, &entry);
     memory_free(copy);
+}
+
+/* A locked directory with names in it: every directory is told once, files are not. */
+static void directory(struct world *world, struct bytes names)
+{
+    struct file *lock;
+    struct file *second;
+    size_t made = 0;
+    size_t count = 0;
+    enum status status;
+
+    for (const uint8_t *end; (end = memchr(names.data, '\n', names.size)) != NULL;) {
+        const struct bytes line = fuzz_take(&names, (size_t)(end - names.data));
+        char path[DISK_PATH_MAX];
+
+        (void)fuzz_byte(&names);
+        if (line.size > 0 && line.size < 300 && memchr(line.data, 0, line.size) == NULL &&
+            memchr(line.data, '/', line.size) == NULL) {
+            snprintf(path, sizeof(path), "/d/%.*s", (int)line.size, (const char *)line.data);
+            made += disk_make_directory(&world->loop.memory.disk, path) == STATUS_OK ? 1 : 0;
+        }
+    }
+    if (!done(world, log_directory_lock(world->disk, "/d", &lock))) {
+        return;
+    }
+    status = log_directory_lock(world->disk, "/d", &second);
+    ASSERT(status == STATUS_LOCKED || (status != STATUS_OK && world->faults.failed));
+    if (done(world, log_directory_list(world->disk, "/d", each_name, &count))) {
+        ASSERT(count == made);
+    }
+    file_unref(lock);
+    if (done(world, log_directory_lock(world->disk, "/d", &lock))) {
+        file_unref(lock);
+    }
+}
+
+/* No path is longer than the system takes. */
+static void long_path(struct world *world)
+{
+    struct log_directory_meta meta = {.node_id = 1};
+    char path[DISK_PATH_MAX];
+    struct file *lock;
+    int64_t epoch;
+
+    memset(path, 'd', sizeof(path));
+    path[0] = '/';
+    path[sizeof(path) - 1] = 0;
+    ASSERT(log_directory_lock(world->disk, path, &lock) == STATUS_TOO_LARGE);
+    ASSERT(log_directory_meta_read(world->disk, path, &meta) != STATUS_OK);
+    ASSERT(log_directory_meta_write(world->disk, path, &meta) == STATUS_TOO_LARGE);
+    ASSERT(log_directory_clean_read(world->disk, path, &epoch) != STATUS_OK);
+    ASSERT(log_directory_clean_write(world->disk, path, 1) == STATUS_TOO_LARGE);
+    ASSERT(log_directory_clean_remove(world->disk, path) == STATUS_TOO_LARGE);
+    ASSERT(!log_directory_life_goes_on(world->disk, path));
+    ASSERT(log_directory_life_write(world->disk, path) != STATUS_OK);
+    log_directory_life_forget(world->disk, path);
+}
+
+static void world_init(struct world *world, unsigned fail)
+{
+    fuzz_loop_init(&world->loop, NULL);
+    ASSERT(disk_make_directories(&world->loop.memory.disk, "/d") == STATUS_OK);
+    fault_disk_init(&world->faults, &world->loop.memory.disk);
+    world->disk = &world->faults.disk;
+    world->faults.fail_at = fail == FAIL_ALL ? 1 : fail;
+    world->faults.fail_on = fail == FAIL_ALL;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const paths[KIND_COUNT] = {"/d/file", "/d/meta.properties", "/d/.kafka_cleanshutdown", "/d/file",
-                                                  "/d/file", "/d/file"};
+    static const char *const paths[KIND_COUNT] = {
+        "/d/file", "/d/meta.properties", "/d/.kafka_cleanshutdown", "/d/file", "/d/file", "/d/file",
+        "/d/.millrace_life", "/d/file"};
     struct bytes input = bytes_of(data, size);
-    const unsigned kind = fuzz_byte(&input) % KIND_COUNT;
-    struct fuzz_loop loop;
+    const uint8_t choice = fuzz_byte(&input);
+    const unsigned kind = choice % KIND_COUNT;
+    struct world world;
 
-    fuzz_loop_init(&loop, NULL);
-    ASSERT(disk_make_directories(&loop.memory.disk, "/d") == STATUS_OK);
-    fuzz_loop_file(&loop, paths[kind], input);
-    switch (kind) {
+    world_init(&world, choice / KIND_COUNT);
+    fuzz_loop_file(&world.loop, paths[kind], input);
+    switch ((enum kind)kind) {
     case KIND_CHECKPOINT:
-        checkpoint(&loop.memory.disk);
+        checkpoint(&world);
         break;
     case KIND_META:
-        meta(&loop.memory.disk);
+        meta(&world);
         break;
     case KIND_CLEAN:
-        clean(&loop.memory.disk);
+        clean(&world);
         break;
     case KIND_METADATA:
-        metadata(&loop.memory.disk);
+        metadata(&world);
         break;
     case KIND_EPOCHS:
         epochs(input);
         break;
-    default:
+    case KIND_NAME:
         name(input);
+        long_path(&world);
+        break;
+    case KIND_LIFE:
+        life(&world, input);
+        break;
+    case KIND_DIRECTORY:
+        directory(&world, input);
+        break;
+    case KIND_COUNT:
         break;
     }
-    fuzz_loop_deinit(&loop);
+    fuzz_loop_deinit(&world.loop);
     return 0;
 }

@@ -1,11 +1,15 @@
 /* Command lines, option values and client properties. Byte 0 chooses; words end with a zero byte. */
 #include "cli/address.h"
+#include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/position.h"
 #include "cli/properties.h"
 #include "cli/segment_file.h"
 #include "common/base/memory.h"
 #include "tests/fuzz/fuzz.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 
 #define WORDS_MAX 64
 
@@ -54,6 +58,25 @@ static void check_options(const struct arguments *arguments)
     }
 }
 
+/* All -X of a command line: what is refused is said, and only that. */
+static void check_properties(const struct arguments *arguments)
+{
+    const struct cli cli = {.arguments = *arguments};
+    struct client_properties properties;
+    FILE *const terminal = stderr;
+    char *said = NULL;
+    size_t size = 0;
+    bool taken;
+
+    stderr = open_memstream(&said, &size);
+    ASSERT(stderr != NULL);
+    taken = client_properties_read(&cli, &properties);
+    ASSERT(fclose(stderr) == 0);
+    stderr = terminal;
+    ASSERT(taken == (size == 0));
+    free(said);
+}
+
 static void check_arguments(char *text, size_t size)
 {
     char *words[WORDS_MAX + 1];
@@ -69,6 +92,7 @@ static void check_arguments(char *text, size_t size)
     check_options(&arguments);
     if (status == STATUS_OK) {
         ASSERT(arguments.command != NULL || arguments.help || arguments.help_json);
+        check_properties(&arguments);
     }
     check_help(&arguments);
     arguments_deinit(&arguments);

@@ -61,6 +61,13 @@ static void round_trip(struct compression_context *context, enum compression cod
     buffer_deinit(&out);
 }
 
+static void check_name(enum compression codec)
+{
+    enum compression named;
+
+    ASSERT(compression_parse(string_of(compression_name(codec)), &named) == STATUS_OK && named == codec);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct bytes input = bytes_of(data, size);
@@ -69,6 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const uint8_t number = fuzz_byte(&input);
     struct compression_context *context = compression_context_create();
 
+    check_name(codec);
     if ((choice & 0x80) != 0) {
         round_trip(context, codec, level_of(codec, number), input);
     } else {

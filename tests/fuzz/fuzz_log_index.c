@@ -3,19 +3,18 @@
  *
  *     byte 0   flags (below)
  *     byte 1   number of batches
+ *     byte 2   1: eight times as many, and each has its entry in the offset index
  *     then damages: file, kind, position u16, value */
 #include "common/base/memory.h"
 #include "common/batch/batch_builder.h"
-#include "storage-node/log/file_cache.h"
-#include "storage-node/log/partition_log.h"
 #include "storage-node/log/segment_name.h"
 #include "tests/fuzz/fuzz.h"
-#include "tests/fuzz/loop.h"
+#include "tests/fuzz/log_world.h"
 
 #include <stdio.h>
 
-#define DIRECTORY "/data/events-3"
-#define BATCH_MAX 300
+#define MANY 8
+#define BATCH_MAX (MANY * UINT8_MAX + 100)
 #define TIME_STEP 10
 
 enum flag {
@@ -39,10 +38,7 @@ struct known_batch {
 };
 
 struct world {
-    struct fuzz_loop loop;
-    struct partition_log_options options;
-    struct file_cache *cache;
-    struct partition_log *log;
+    struct log_world base;
     struct known_batch batches[BATCH_MAX];
     size_t count;
     bool damage_times;    /* in time indexes: timestamps, else offsets */
@@ -50,42 +46,12 @@ struct world {
     bool times_shortened; /* a time index may have lost its last entry, which nothing else tells */
 };
 
-static void log_failed(void *context, enum status status)
-{
-    (void)context;
-    (void)status;
-    UNREACHABLE(); /* this disk does not fail */
-}
-
-static void world_open(struct world *world)
-{
-    ASSERT(partition_log_open(&world->loop.memory.disk, &world->options, &world->log) == STATUS_OK);
-    world->cache = file_cache_create(&world->loop.memory.disk, 8);
-    partition_log_attach(world->log, &world->loop.env, world->cache, log_failed, world);
-}
-
-static void synced(struct log_sync *sync, enum status status)
-{
-    ASSERT(status == STATUS_OK);
-    sync->offset = -1;
-}
-
 static void world_close(struct world *world, bool clean)
 {
-    struct log_sync sync = {.offset = partition_log_end_offset(world->log), .done = synced};
-
-    partition_log_sync(world->log, &sync);
-    fuzz_loop_run(&world->loop);
-    ASSERT(sync.offset == -1);
-    if (clean) {
-        ASSERT(partition_log_shutdown(world->log, true) == STATUS_OK);
-    }
-    world->options.clean = clean;
-    world->options.kept = !clean && world->kept;
-    world->options.recovery_point = partition_log_durable_end(world->log);
-    partition_log_close(world->log);
-    fuzz_loop_run(&world->loop);
-    file_cache_destroy(world->cache);
+    ASSERT(log_world_sync(&world->base));
+    (void)log_world_close(&world->base, clean         ? LOG_STOP_CLEAN
+                                        : world->kept ? LOG_STOP_KILLED
+                                                      : LOG_STOP_POWER);
 }
 
 static void append(struct world *world, bool mixed)
@@ -105,8 +71,8 @@ static void append(struct world *world, bool mixed)
         ASSERT(batch_builder_append(&builder, &draft) == STATUS_OK);
     }
     batch = batch_builder_finish(&builder);
-    ASSERT(partition_log_append(world->log, batch, 0, &result) == APPEND_OK);
-    ASSERT(partition_log_flush(world->log) == STATUS_OK);
+    ASSERT(partition_log_append(world->base.log, batch, 0, &result) == APPEND_OK);
+    ASSERT(partition_log_flush(world->base.log) == STATUS_OK);
     world->batches[world->count++] = (struct known_batch){
         .base_offset = result.base_offset,
         .last_offset = result.last_offset,
@@ -114,7 +80,7 @@ static void append(struct world *world, bool mixed)
         .size = batch.size,
     };
     batch_builder_deinit(&builder);
-    fuzz_loop_run(&world->loop);
+    fuzz_loop_run(&world->base.loop);
 }
 
 struct names {
@@ -145,8 +111,8 @@ static void damage_file(struct world *world, const char *name, struct bytes *inp
     char path[DISK_PATH_MAX];
     struct buffer *contents;
 
-    snprintf(path, sizeof(path), "%s/%s", DIRECTORY, name);
-    contents = memory_disk_contents(&world->loop.memory, path);
+    snprintf(path, sizeof(path), "%s/%s", LOG_WORLD_DIRECTORY, name);
+    contents = memory_disk_contents(&world->base.loop.memory, path);
     if (contents == NULL) {
         return; /* removed before */
     }
@@ -176,7 +142,7 @@ static void damage_file(struct world *world, const char *name, struct bytes *inp
         }
         break;
     case DAMAGE_REMOVED:
-        ASSERT(disk_remove(&world->loop.memory.disk, path) == STATUS_OK);
+        ASSERT(disk_remove(&world->base.loop.memory.disk, path) == STATUS_OK);
         break;
     case DAMAGE_COUNT:
         break;
@@ -186,7 +152,7 @@ static void damage_file(struct world *world, const char *name, struct bytes *inp
 static void damage_indexes(struct world *world, struct bytes *input)
 {
     struct names names = {0};
-    const enum status status = disk_list(&world->loop.memory.disk, DIRECTORY, index_name, &names);
+    const enum status status = disk_list(&world->base.loop.memory.disk, LOG_WORLD_DIRECTORY, index_name, &names);
 
     /* A log that nothing was written to has no directory. */
     ASSERT(status == STATUS_OK || status == STATUS_NOT_FOUND);
@@ -208,19 +174,19 @@ static void check_is(struct log_slice *slice, const struct known_batch *batch)
 /* Newest first, so that no reader goes on where the last one stopped. */
 static void check_offsets(const struct world *world)
 {
-    const int64_t end = partition_log_end_offset(world->log);
+    const int64_t end = partition_log_end_offset(world->base.log);
 
     for (size_t i = world->count; i > 0; i -= i > 1 ? 2 : 1) {
         const struct known_batch *batch = &world->batches[i - 1];
         struct log_slice slice;
 
-        ASSERT(partition_log_read(world->log, batch->last_offset, end, 1, true, &slice) == STATUS_OK);
+        ASSERT(partition_log_read(world->base.log, batch->last_offset, end, 1, true, &slice) == STATUS_OK);
         check_is(&slice, batch);
     }
     for (int64_t offset = 0; offset < end;) { /* large slices end where an index entry says */
         struct log_slice slice;
 
-        ASSERT(partition_log_read(world->log, offset, end - 1, 18000, true, &slice) == STATUS_OK);
+        ASSERT(partition_log_read(world->base.log, offset, end - 1, 18000, true, &slice) == STATUS_OK);
         if (slice.file == NULL) {
             ASSERT(world->count > 0 && offset == world->batches[world->count - 1].base_offset);
             break;
@@ -234,7 +200,7 @@ static void check_offsets(const struct world *world)
 
 static void check_times(const struct world *world)
 {
-    const int64_t end = partition_log_end_offset(world->log);
+    const int64_t end = partition_log_end_offset(world->base.log);
     const struct known_batch *latest = NULL;
     struct log_slice slice;
 
@@ -248,11 +214,11 @@ static void check_times(const struct world *world)
         while (world->batches[first].timestamp < time) {
             first++;
         }
-        ASSERT(partition_log_find_time(world->log, time, end, &slice) == STATUS_OK);
+        ASSERT(partition_log_find_time(world->base.log, time, end, &slice) == STATUS_OK);
         check_is(&slice, &world->batches[first]);
     }
     if (latest != NULL) {
-        ASSERT(partition_log_find_max_time(world->log, end, &slice) == STATUS_OK);
+        ASSERT(partition_log_find_max_time(world->base.log, end, &slice) == STATUS_OK);
         check_is(&slice, latest);
     }
 }
@@ -267,12 +233,12 @@ static void check_all(const struct world *world)
 
 static void reopen(struct world *world, bool clean)
 {
-    const int64_t end = partition_log_end_offset(world->log);
+    const int64_t end = partition_log_end_offset(world->base.log);
 
     world_close(world, clean);
-    world_open(world);
-    ASSERT(partition_log_end_offset(world->log) == end && partition_log_start_offset(world->log) == 0);
-    ASSERT(partition_log_cut_bytes(world->log) == 0);
+    ASSERT(log_world_open(&world->base) == STATUS_OK);
+    ASSERT(partition_log_end_offset(world->base.log) == end && partition_log_start_offset(world->base.log) == 0);
+    ASSERT(partition_log_cut_bytes(world->base.log) == 0);
 }
 
 /* Cuts the last third, in the middle of a batch if that has several records. */
@@ -281,55 +247,34 @@ static void cut(struct world *world)
     const size_t kept = world->count - world->count / 3;
 
     if (kept < world->count) {
-        ASSERT(partition_log_truncate(world->log, world->batches[kept].last_offset) == STATUS_OK);
-        ASSERT(partition_log_end_offset(world->log) == world->batches[kept].base_offset);
+        ASSERT(partition_log_truncate(world->base.log, world->batches[kept].last_offset) == STATUS_OK);
+        ASSERT(partition_log_end_offset(world->base.log) == world->batches[kept].base_offset);
         world->count = kept;
     }
-}
-
-static void world_init(struct world *world, unsigned flags)
-{
-    fuzz_loop_init(&world->loop, NULL);
-    world->options = (struct partition_log_options){
-        .directory = DIRECTORY,
-        .topic = STRING("events"),
-        .topic_id = {{1, 2, 3}},
-        .partition = 3,
-        .now_ms = env_wall_ms(&world->loop.env),
-        .config = {.durability = DURABILITY_FSYNC,
-                   .segment_bytes = (flags & FLAG_SMALL_SEGMENTS) != 0 ? 10000 : 1U << 20,
-                   .segment_ms = INT64_C(604800000),
-                   .segment_index_bytes = 1 << 20,
-                   .index_interval_bytes = 300,
-                   .retention_ms = -1,
-                   .retention_bytes = -1,
-                   .file_delete_delay_ms = 1000,
-                   .flush_messages = INT64_MAX,
-                   .flush_ms = INT64_MAX,
-                   .delete_old = true,
-                   .producer_expiry_ms = 86400000}};
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct bytes input = bytes_of(data, size);
     const unsigned flags = fuzz_byte(&input);
-    const size_t count = fuzz_byte(&input);
+    const uint8_t number = fuzz_byte(&input);
+    const bool many = fuzz_byte(&input) == 1;
+    const size_t count = (size_t)number * (many ? MANY : 1);
     const bool mixed = (flags & FLAG_TIMES_MIXED) != 0;
     struct world *world = memory_alloc_zero(1, sizeof(*world));
 
-    world_init(world, flags);
+    log_world_init(&world->base, (flags & FLAG_SMALL_SEGMENTS) != 0 ? 10000 : 1U << 20, many ? 1 : 300);
     world->damage_times = (flags & FLAG_DAMAGE_TIMES) != 0;
     world->kept = (flags & FLAG_KEPT) != 0;
-    world_open(world);
+    ASSERT(log_world_open(&world->base) == STATUS_OK);
     while (world->count < count) {
         append(world, mixed);
     }
     world_close(world, (flags & FLAG_CLEAN) != 0);
     damage_indexes(world, &input);
-    world_open(world);
-    ASSERT(partition_log_end_offset(world->log) == (count > 0 ? world->batches[count - 1].last_offset + 1 : 0));
-    ASSERT(partition_log_cut_bytes(world->log) == 0);
+    ASSERT(log_world_open(&world->base) == STATUS_OK);
+    ASSERT(partition_log_end_offset(world->base.log) == (count > 0 ? world->batches[count - 1].last_offset + 1 : 0));
+    ASSERT(partition_log_cut_bytes(world->base.log) == 0);
     check_all(world);
     if ((flags & FLAG_CUT) != 0) {
         cut(world);
@@ -342,7 +287,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     reopen(world, (flags & FLAG_CLEAN_LATER) != 0);
     check_all(world);
     world_close(world, true);
-    fuzz_loop_deinit(&world->loop);
+    log_world_deinit(&world->base);
     memory_free(world);
     return 0;
 }

@@ -2,23 +2,22 @@
  * to, cut, and is the same after the next open.
  *
  *     byte 0   flags (below)
- *     byte 1   recovery point, from 200 on: 0, and only the process had died      byte 2   checkpointed log start
+ *     byte 1   more of them
+ *     byte 2   recovery point, from 200 on: 0, and only the process had died      byte 3   checkpointed log start
+ *     with MORE_FAIL a byte: the call of the disk that fails, counted from the open on
  *     then files: kind, offset in the name (250 to 255: near the largest), size u16, contents */
 #include "common/base/crc32c.h"
 #include "common/base/memory.h"
 #include "common/batch/batch_builder.h"
 #include "common/batch/control_record.h"
 #include "storage-node/log/epoch_cache.h"
-#include "storage-node/log/file_cache.h"
-#include "storage-node/log/partition_log.h"
 #include "storage-node/log/partition_metadata.h"
 #include "storage-node/log/segment_name.h"
 #include "tests/fuzz/fuzz.h"
-#include "tests/fuzz/loop.h"
+#include "tests/fuzz/log_world.h"
 
-#include <stdio.h>
-
-#define DIRECTORY "/data/events-3"
+/* More than a recovery reads at once. */
+#define LARGE_BATCH 300000
 
 enum flag {
     FLAG_CLEAN = 1,          /* as after a clean stop */
@@ -28,16 +27,41 @@ enum flag {
     FLAG_SMALL_SEGMENTS = 16,
 };
 
+enum more {
+    MORE_FAIL = 1,    /* a call of the disk fails while the log is opened or read first */
+    MORE_FAIL_ON = 2, /* all calls behind it fail too */
+    MORE_LARGE = 4,   /* the last batch of every file is a large one */
+};
+
 enum kind { KIND_EPOCHS = SEGMENT_PART_COUNT, KIND_METADATA, KIND_LEFTOVER, KIND_COUNT };
 
 struct world {
-    struct fuzz_loop loop;
-    struct partition_log_options options;
-    struct file_cache *cache;
-    struct partition_log *log;
+    struct log_world base;
     bool trusted; /* bytes below the end were not all checked: they may be anything */
     bool sound;   /* but batch follows on batch to the end of every segment: all can be read, whatever an index says */
 };
+
+/* Makes the last batch reach over LARGE_BATCH bytes more, if `contents` ends with one. */
+static void enlarge(struct buffer *contents)
+{
+    size_t at = 0;
+
+    while (contents->size - at >= RECORD_BATCH_HEADER_SIZE) {
+        const size_t left = contents->size - at;
+        const size_t size = (size_t)load_u32(contents->data + at + 8) + RECORD_BATCH_OVERHEAD;
+
+        if (size == left) {
+            memset(buffer_reserve(contents, LARGE_BATCH), 'v', LARGE_BATCH);
+            contents->size += LARGE_BATCH;
+            store_u32(contents->data + at + 8, (uint32_t)(size + LARGE_BATCH - RECORD_BATCH_OVERHEAD));
+            return;
+        }
+        if (size < RECORD_BATCH_HEADER_SIZE || size > left) {
+            return;
+        }
+        at += size;
+    }
+}
 
 static void repair_batches(struct space bytes)
 {
@@ -62,18 +86,23 @@ static void repair_snapshot(struct space bytes)
 }
 
 /* One file of the input. */
-static void add_file(struct world *world, struct bytes *input, unsigned flags)
+static void add_file(struct world *world, struct bytes *input, unsigned flags, unsigned more)
 {
-    const struct log_files files = {.directory = (char *)(uintptr_t)DIRECTORY};
+    const struct log_files files = {.directory = (char *)(uintptr_t)LOG_WORLD_DIRECTORY};
     const unsigned kind = fuzz_byte(input) % KIND_COUNT;
     const uint8_t choice = fuzz_byte(input);
     const int64_t offset = choice < 250   ? choice
                            : choice < 253 ? LOG_OFFSET_MAX - (252 - choice)
                                           : INT64_MAX - (255 - choice);
     const struct bytes found = fuzz_take(input, fuzz_u16(input));
-    struct space contents = {memory_copy(found.data, found.size), found.size};
+    struct buffer contents;
     char path[DISK_PATH_MAX];
 
+    buffer_init(&contents);
+    buffer_append(&contents, found.data, found.size);
+    if (kind == SEGMENT_LOG && (more & MORE_LARGE) != 0) {
+        enlarge(&contents);
+    }
     if (kind < SEGMENT_PART_COUNT) {
         segment_path(&files, offset, (enum segment_part)kind, "", path);
     } else if (kind == KIND_LEFTOVER) {
@@ -82,47 +111,22 @@ static void add_file(struct world *world, struct bytes *input, unsigned flags)
         log_file_path(&files, kind == KIND_EPOCHS ? EPOCH_FILE_NAME : PARTITION_METADATA_NAME, path);
     }
     if (kind == SEGMENT_LOG && (flags & FLAG_REPAIR_BATCHES) != 0) {
-        repair_batches(contents);
+        repair_batches((struct space){contents.data, contents.size});
     }
     if (kind == SEGMENT_SNAPSHOT && (flags & FLAG_REPAIR_SNAPSHOTS) != 0) {
-        repair_snapshot(contents);
+        repair_snapshot((struct space){contents.data, contents.size});
     }
-    fuzz_loop_file(&world->loop, path, bytes_of(contents.data, contents.size));
-    memory_free(contents.data);
-}
-
-static void log_failed(void *context, enum status status)
-{
-    const struct world *world = context;
-
-    ASSERT(status != STATUS_OK);
-    ASSERT(world->trusted && !world->sound); /* this disk does not fail, but a cut may find damage */
-}
-
-static enum status world_open(struct world *world)
-{
-    const enum status status = partition_log_open(&world->loop.memory.disk, &world->options, &world->log);
-
-    if (status == STATUS_OK) {
-        world->cache = file_cache_create(&world->loop.memory.disk, 8);
-        partition_log_attach(world->log, &world->loop.env, world->cache, log_failed, world);
-    }
-    return status;
+    fuzz_loop_file(&world->base.loop, path, buffer_bytes(&contents));
+    buffer_deinit(&contents);
 }
 
 static void world_close(struct world *world, bool clean)
 {
-    fuzz_loop_run(&world->loop);
-    if (clean) {
-        ASSERT(partition_log_shutdown(world->log, true) == STATUS_OK);
-    }
-    world->options.clean = clean;
-    world->options.kept = !clean && world->options.log_start_offset % 2 == 1; /* one way or the other */
-    world->options.log_start_offset = partition_log_start_offset(world->log);
-    world->options.recovery_point = partition_log_durable_end(world->log);
-    partition_log_close(world->log);
-    fuzz_loop_run(&world->loop);
-    file_cache_destroy(world->cache);
+    const bool kept = world->base.options.log_start_offset % 2 == 1; /* one way or the other */
+
+    (void)log_world_close(&world->base, clean  ? LOG_STOP_CLEAN
+                                        : kept ? LOG_STOP_KILLED
+                                               : LOG_STOP_POWER);
 }
 
 #define SEGMENTS_MAX 64
@@ -167,10 +171,10 @@ static bool segment_sound(const struct buffer *contents, int64_t base, int64_t e
 /* True if nothing but indexes, snapshots and the like may be damaged. */
 static bool world_sound(struct world *world)
 {
-    const struct log_files files = {.directory = (char *)(uintptr_t)DIRECTORY};
+    const struct log_files files = {.directory = (char *)(uintptr_t)LOG_WORLD_DIRECTORY};
     struct segments segments = {0};
 
-    ASSERT(disk_list(&world->loop.memory.disk, DIRECTORY, segments_name, &segments) == STATUS_OK);
+    ASSERT(disk_list(&world->base.loop.memory.disk, LOG_WORLD_DIRECTORY, segments_name, &segments) == STATUS_OK);
     for (size_t i = 0; i < segments.count; i++) {
         int64_t end = INT64_MAX;
         char path[DISK_PATH_MAX];
@@ -181,7 +185,7 @@ static bool world_sound(struct world *world)
             }
         }
         segment_path(&files, segments.offsets[i], SEGMENT_LOG, "", path);
-        if (!segment_sound(memory_disk_contents(&world->loop.memory, path), segments.offsets[i], end)) {
+        if (!segment_sound(memory_disk_contents(&world->base.loop.memory, path), segments.offsets[i], end)) {
             return false;
         }
     }
@@ -215,12 +219,12 @@ static void check_slice(const struct log_slice *slice, int64_t offset)
 
 static void check_contents(const struct world *world)
 {
-    const int64_t end = partition_log_written_end(world->log);
-    int64_t offset = partition_log_start_offset(world->log);
+    const int64_t end = partition_log_written_end(world->base.log);
+    int64_t offset = partition_log_start_offset(world->base.log);
 
     while (offset < end) {
         struct log_slice slice;
-        const enum status status = partition_log_read(world->log, offset, end, 300, true, &slice);
+        const enum status status = partition_log_read(world->base.log, offset, end, 300, true, &slice);
 
         if (world->trusted && !world->sound && status != STATUS_OK) {
             ASSERT(status == STATUS_CORRUPT || status == STATUS_TRUNCATED);
@@ -255,7 +259,7 @@ static void each_aborted(void *context, int64_t producer_id, int64_t first_offse
 
 static void check_answers(const struct world *world)
 {
-    struct partition_log *log = world->log;
+    struct partition_log *log = world->base.log;
     const int64_t start = partition_log_start_offset(log);
     const int64_t end = partition_log_end_offset(log);
     struct log_slice slice;
@@ -312,7 +316,7 @@ static void check_appended(const struct world *world, int64_t offset, int32_t re
 {
     struct log_slice slice;
 
-    ASSERT(partition_log_read(world->log, offset, offset + records, 1, true, &slice) == STATUS_OK);
+    ASSERT(partition_log_read(world->base.log, offset, offset + records, 1, true, &slice) == STATUS_OK);
     ASSERT(slice.size == size && slice.first_offset == offset && slice.next_offset == offset + records);
     check_slice(&slice, offset);
     file_unref(slice.file);
@@ -321,11 +325,11 @@ static void check_appended(const struct world *world, int64_t offset, int32_t re
 static void append(struct world *world, int32_t records, int64_t producer_id)
 {
     struct space batch = make_batch(records, producer_id);
-    const int64_t end = partition_log_end_offset(world->log);
-    const int32_t latest = partition_log_latest_epoch(world->log);
+    const int64_t end = partition_log_end_offset(world->base.log);
+    const int32_t latest = partition_log_latest_epoch(world->base.log);
     struct append_result result;
     const enum append_verdict verdict =
-        partition_log_append(world->log, batch, latest >= 0 ? latest : 0, &result);
+        partition_log_append(world->base.log, batch, latest >= 0 ? latest : 0, &result);
 
     if (end > LOG_OFFSET_MAX - records) {
         ASSERT(verdict == APPEND_FAILED); /* there are no more offsets */
@@ -334,36 +338,21 @@ static void append(struct world *world, int32_t records, int64_t producer_id)
     }
     if (verdict == APPEND_OK) {
         ASSERT(result.base_offset == end && result.last_offset == end + records - 1);
-        ASSERT(partition_log_flush(world->log) == STATUS_OK);
-        ASSERT(partition_log_written_end(world->log) == end + records);
+        ASSERT(partition_log_flush(world->base.log) == STATUS_OK);
+        ASSERT(partition_log_written_end(world->base.log) == end + records);
         check_appended(world, end, records, batch.size);
     }
     memory_free(batch.data);
 }
 
-static void synced(struct log_sync *sync, enum status status)
-{
-    ASSERT(status == STATUS_OK);
-    sync->offset = -1;
-}
-
-static void sync_all(struct world *world)
-{
-    struct log_sync sync = {.offset = partition_log_end_offset(world->log), .done = synced};
-
-    partition_log_sync(world->log, &sync);
-    fuzz_loop_run(&world->loop);
-    ASSERT(sync.offset == -1);
-    ASSERT(partition_log_durable_end(world->log) == partition_log_end_offset(world->log));
-}
-
 /* Where the first batch begins, the log's end if there is none. */
 static int64_t first_batch(const struct world *world)
 {
-    const int64_t end = partition_log_end_offset(world->log);
+    const int64_t end = partition_log_end_offset(world->base.log);
     struct log_slice slice;
 
-    if (partition_log_read(world->log, partition_log_start_offset(world->log), end, 1, true, &slice) != STATUS_OK ||
+    if (partition_log_read(world->base.log, partition_log_start_offset(world->base.log), end, 1, true,
+                           &slice) != STATUS_OK ||
         slice.file == NULL) {
         return end;
     }
@@ -374,17 +363,18 @@ static int64_t first_batch(const struct world *world)
 /* Opens again; the log must be what it was, unless damage was taken on trust before. A gap at its start may be gone. */
 static void reopen(struct world *world, bool clean)
 {
-    const int64_t start = partition_log_start_offset(world->log);
-    const int64_t end = partition_log_end_offset(world->log);
+    const int64_t start = partition_log_start_offset(world->base.log);
+    const int64_t end = partition_log_end_offset(world->base.log);
     const int64_t first = first_batch(world);
 
     world_close(world, clean);
-    ASSERT(world_open(world) == STATUS_OK);
+    ASSERT(log_world_open(&world->base) == STATUS_OK);
     if (!world->trusted) {
-        ASSERT(partition_log_start_offset(world->log) == start ||
-               (partition_log_start_offset(world->log) > start && partition_log_start_offset(world->log) <= first));
-        ASSERT(partition_log_end_offset(world->log) == end);
-        ASSERT(partition_log_cut_bytes(world->log) == 0);
+        ASSERT(partition_log_start_offset(world->base.log) == start ||
+               (partition_log_start_offset(world->base.log) > start &&
+                partition_log_start_offset(world->base.log) <= first));
+        ASSERT(partition_log_end_offset(world->base.log) == end);
+        ASSERT(partition_log_cut_bytes(world->base.log) == 0);
     }
     check_contents(world);
     check_answers(world);
@@ -393,28 +383,55 @@ static void reopen(struct world *world, bool clean)
 /* Cuts the log at one end or both. False: batches on the way are damaged, which takes the log offline. */
 static bool cut(struct world *world, uint8_t choice)
 {
-    const int64_t end = partition_log_end_offset(world->log);
+    const int64_t end = partition_log_end_offset(world->base.log);
     const int64_t middle =
-        partition_log_start_offset(world->log) + (end - partition_log_start_offset(world->log)) / 2;
+        partition_log_start_offset(world->base.log) + (end - partition_log_start_offset(world->base.log)) / 2;
     const bool delete = (choice & 2) != 0;
     enum status status;
 
     if (delete) {
-        ASSERT(partition_log_delete_before(world->log, middle, end) == STATUS_OK);
-        ASSERT(partition_log_start_offset(world->log) == middle);
+        ASSERT(partition_log_delete_before(world->base.log, middle, end) == STATUS_OK);
+        ASSERT(partition_log_start_offset(world->base.log) == middle);
     }
     if (delete && (choice & 4) == 0) {
         return true;
     }
-    status = partition_log_truncate(world->log, delete ? middle + 1 : middle); /* may lie in the batch of the start */
+    /* may lie in the batch of the start */
+    status = partition_log_truncate(world->base.log, delete ? middle + 1 : middle);
     if (status != STATUS_OK) {
         ASSERT(world->trusted && !world->sound && (status == STATUS_CORRUPT || status == STATUS_TRUNCATED));
-        ASSERT(partition_log_failure(world->log) != STATUS_OK);
+        ASSERT(partition_log_failure(world->base.log) != STATUS_OK);
         return false;
     }
-    ASSERT(partition_log_end_offset(world->log) <= (delete ? middle + 1 : middle));
+    ASSERT(partition_log_end_offset(world->base.log) <= (delete ? middle + 1 : middle));
     append(world, 1, -1); /* a log cut in a gap has its end in no file before that */
     return true;
+}
+
+/* All that can be asked of a log, on a disk that may fail: nothing but that it ends is expected. */
+static void read_all(struct world *world)
+{
+    struct partition_log *log = world->base.log;
+    const int64_t start = partition_log_start_offset(log);
+    const int64_t end = partition_log_end_offset(log);
+    struct log_slice slice;
+
+    for (int64_t offset = start, next; offset < end; offset = next) {
+        if (partition_log_read(log, offset, end, 300, true, &slice) != STATUS_OK || slice.file == NULL) {
+            break;
+        }
+        next = slice.next_offset;
+        file_unref(slice.file);
+    }
+    for (int64_t time = 0; time < 10000; time += 1000) {
+        if (partition_log_find_time(log, time, end, &slice) == STATUS_OK) {
+            file_unref(slice.file);
+        }
+        if (partition_log_find_max_time(log, start + time / 1000, &slice) == STATUS_OK) {
+            file_unref(slice.file);
+        }
+    }
+    (void)!partition_log_aborted(log, start, end, each_aborted, NULL);
 }
 
 static void live(struct world *world, uint8_t choice)
@@ -423,74 +440,84 @@ static void live(struct world *world, uint8_t choice)
     check_answers(world);
     append(world, 1, -1);
     append(world, 3, 7);
-    sync_all(world);
+    ASSERT(log_world_sync(&world->base));
     reopen(world, (choice & 1) != 0);
     append(world, 2, -1);
-    sync_all(world);
+    ASSERT(log_world_sync(&world->base));
     if (!cut(world, choice)) {
         world_close(world, false);
         return;
     }
-    fuzz_loop_wait(&world->loop, 10 * NS_PER_SECOND);
-    (void)partition_log_maintain(world->log, env_wall_ms(&world->loop.env), partition_log_end_offset(world->log));
+    fuzz_loop_wait(&world->base.loop, 10 * NS_PER_SECOND);
+    (void)partition_log_maintain(world->base.log, env_wall_ms(&world->base.loop.env),
+                                 partition_log_end_offset(world->base.log));
     check_contents(world);
     check_answers(world);
     reopen(world, (choice & 4) != 0);
     world_close(world, true);
 }
 
-static void world_init(struct world *world, unsigned flags)
+/* A start whose disk fails, in it or while what is there is read first. What the next one finds must be as good; the
+ * mark of a clean stop is gone by then. */
+static void fail_first(struct world *world, uint8_t at, bool on)
 {
-    fuzz_loop_init(&world->loop, NULL);
-    world->options = (struct partition_log_options){
-        .directory = DIRECTORY,
-        .topic = STRING("events"),
-        .topic_id = {{1, 2, 3}},
-        .partition = 3,
-        .clean = (flags & FLAG_CLEAN) != 0,
-        .now_ms = env_wall_ms(&world->loop.env),
-        .config = {.durability = DURABILITY_FSYNC,
-                   .segment_bytes = (flags & FLAG_SMALL_SEGMENTS) != 0 ? 200 : 1U << 20,
-                   .segment_ms = INT64_C(604800000),
-                   .segment_index_bytes = 1 << 20,
-                   .index_interval_bytes = 100,
-                   .retention_ms = -1,
-                   .retention_bytes = -1,
-                   .file_delete_delay_ms = 1000,
-                   .flush_messages = INT64_MAX,
-                   .flush_ms = INT64_MAX,
-                   .delete_old = (flags & FLAG_COMPACT) == 0,
-                   .compact = (flags & FLAG_COMPACT) != 0,
-                   .producer_expiry_ms = 86400000}};
+    const bool kept = world->base.options.kept;
+    const int64_t log_start = world->base.options.log_start_offset;
+    const int64_t recovery_point = world->base.options.recovery_point;
+
+    log_world_fail(&world->base, at, on);
+    if (log_world_open(&world->base) == STATUS_OK) {
+        world->sound = false; /* whatever cannot be read, the disk may have failed */
+        read_all(world);
+        (void)log_world_close(&world->base, LOG_STOP_POWER);
+    }
+    log_world_fail(&world->base, 0, false);
+    world->base.options.clean = false;
+    world->base.options.kept = kept;
+    world->base.options.log_start_offset = log_start;
+    world->base.options.recovery_point = recovery_point;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct bytes input = bytes_of(data, size);
     const uint8_t flags = fuzz_byte(&input);
+    const uint8_t more = fuzz_byte(&input);
+    struct partition_log_options *options;
     struct world world = {0};
     enum status status;
+    uint8_t fail_at;
 
-    world_init(&world, flags);
-    world.options.recovery_point = fuzz_byte(&input);
-    if (world.options.recovery_point >= 200) {
-        world.options.recovery_point = 0;
-        world.options.kept = !world.options.clean;
+    log_world_init(&world.base, (flags & FLAG_SMALL_SEGMENTS) != 0 ? 200 : 1U << 20, 100);
+    options = &world.base.options;
+    options->config.delete_old = (flags & FLAG_COMPACT) == 0;
+    options->config.compact = (flags & FLAG_COMPACT) != 0;
+    options->clean = (flags & FLAG_CLEAN) != 0;
+    options->recovery_point = fuzz_byte(&input);
+    if (options->recovery_point >= 200) {
+        options->recovery_point = 0;
+        options->kept = !options->clean;
     }
-    world.options.log_start_offset = fuzz_byte(&input);
-    world.trusted = world.options.clean || world.options.kept || world.options.recovery_point > 0;
-    ASSERT(disk_make_directories(&world.loop.memory.disk, DIRECTORY) == STATUS_OK);
+    options->log_start_offset = fuzz_byte(&input);
+    fail_at = (more & MORE_FAIL) != 0 ? fuzz_byte(&input) : 0;
+    world.trusted = options->clean || options->kept || options->recovery_point > 0;
+    world.base.damaged = world.trusted;
+    ASSERT(disk_make_directories(&world.base.loop.memory.disk, LOG_WORLD_DIRECTORY) == STATUS_OK);
     while (input.size > 0) {
-        add_file(&world, &input, flags);
+        add_file(&world, &input, flags, more);
     }
-    status = world_open(&world);
+    if (fail_at > 0) {
+        fail_first(&world, fail_at, (more & MORE_FAIL_ON) != 0);
+    }
+    status = log_world_open(&world.base);
     if (status == STATUS_OK) {
         world.sound = world_sound(&world);
+        world.base.damaged = world.trusted && !world.sound;
         live(&world, (uint8_t)(flags >> 5));
     } else {
         ASSERT(status == STATUS_EXISTS ||
                (world.trusted && (status == STATUS_CORRUPT || status == STATUS_TRUNCATED)));
     }
-    fuzz_loop_deinit(&world.loop);
+    log_world_deinit(&world.base);
     return 0;
 }

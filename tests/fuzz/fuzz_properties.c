@@ -1,15 +1,27 @@
 /* Configuration files: what is parsed is parsed the same once more when written out plainly, and a whole configuration
  * is read or refused with a reason. Byte 0 chooses between the parser and the two programs' schemas, and for the latter
- * where the text comes from: the file, --set flags, the environment (one a line). */
+ * where the text comes from: the file, --set flags, the environment (one a line).
+ *
+ * With CHOICE_TOPIC the lines are configs that a client asks for. */
 #include "common/base/memory.h"
 #include "common/config/controller_config.h"
 #include "common/config/node_config.h"
 #include "common/config/properties.h"
+#include "common/config/topic_config.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/loop.h"
 
 #define ARENA_LIMIT (4U << 20)
 #define ITEMS_MAX 64
+/* Copies of a value of a topic's config that make it too long. */
+#define COPIES 64
+
+enum choice {
+    CHOICE_REPEATED = 0x10,    /* values of topic configs many times over */
+    CHOICE_LITTLE_ROOM = 0x20, /* the arena is nearly full */
+    CHOICE_TOPIC = 0x40,
+    CHOICE_NODE = 0x80, /* the node's keys, else the controller's */
+};
 
 static void check_text(struct string text)
 {
@@ -86,7 +98,7 @@ static void check_config(const struct config *config, bool node)
         const struct config_entry *entry = config_at(config, i);
         struct config_value value;
 
-        if (entry->value.null || entry->definition->type == CONFIG_TYPE_PASSWORD) {
+        if (entry->value.null) {
             continue;
         }
         check_text(entry->value.text);
@@ -104,6 +116,8 @@ static void check_config(const struct config *config, bool node)
     (void)server_config_roll_ms(config);
     (void)server_config_roll_jitter_ms(config);
     (void)server_config_retention_ms(config);
+    (void)server_config_connections_per_address(config);
+    (void)server_config_sockets(config);
     if (node) {
         ASSERT(node_config_log_dirs(config, &count) != NULL && count > 0);
     } else {
@@ -133,11 +147,57 @@ static size_t lines_of(char *text, size_t size, const char *lines[ITEMS_MAX + 1]
     return count;
 }
 
+/* A topic's config is refused with a reason, or its canonical text is accepted as it is. */
+static void check_topic_config(struct string name, struct string value, struct arena *arena)
+{
+    struct config_problem problem = {{0}};
+    struct string canonical;
+    struct string again;
+    enum status status;
+
+    if (topic_config_check(name, value, arena, &canonical, &problem) != STATUS_OK) {
+        ASSERT(problem.text[0] != 0);
+        return;
+    }
+    check_text(canonical);
+    status = topic_config_check(name, canonical, arena, &again, &problem);
+    ASSERT(status == STATUS_OK ? string_equal(canonical, again) : (arena->limit < ARENA_LIMIT && problem.text[0] != 0));
+}
+
+static void check_topic_configs(struct string text, uint8_t choice)
+{
+    struct buffer value;
+    struct arena arena;
+
+    buffer_init(&value);
+    while (text.size > 0) {
+        const char *end = memchr(text.data, '\n', text.size);
+        const struct string line = {text.data, end != NULL ? (size_t)(end - text.data) : text.size};
+        const char *equals = memchr(line.data, '=', line.size);
+        const struct string name = {line.data, equals != NULL ? (size_t)(equals - line.data) : line.size};
+        struct string found = STRING_NULL;
+
+        if (equals != NULL) {
+            buffer_clear(&value);
+            for (int i = 0; i < ((choice & CHOICE_REPEATED) != 0 ? COPIES : 1); i++) {
+                buffer_append(&value, equals + 1, line.size - name.size - 1);
+            }
+            found = (struct string){value.size > 0 ? (const char *)value.data : "", value.size};
+        }
+        arena_init(&arena, (choice & CHOICE_LITTLE_ROOM) != 0 ? 32768 : ARENA_LIMIT);
+        check_topic_config(name, found, &arena);
+        arena_deinit(&arena);
+        text.data += line.size + (end != NULL ? 1 : 0);
+        text.size -= line.size + (end != NULL ? 1 : 0);
+    }
+    buffer_deinit(&value);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct bytes input = bytes_of(data, size);
     const uint8_t choice = fuzz_byte(&input);
-    const bool node = (choice & 0x80) != 0;
+    const bool node = (choice & CHOICE_NODE) != 0;
     struct config_problem problem = {{0}};
     struct config_inputs inputs = {0};
     const char *lines[ITEMS_MAX + 1];
@@ -146,6 +206,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *text;
     enum status status;
 
+    if ((choice & CHOICE_TOPIC) != 0) {
+        check_topic_configs((struct string){(const char *)input.data, input.size}, choice);
+        return 0;
+    }
     if (choice % 4 == 0) {
         check_parser(input);
         return 0;

@@ -164,8 +164,12 @@ CONTROLLER = b'node.id=1\nlisteners=CONTROLLER://:9093\nmetadata.log.dir=/data/c
 TEXTS = {
     'checkpoint': [b'\x000\n2\nevents 0 1200\nevents 1 800\n',
                    b'\1version=1\ncluster.id=abc\\:def\nnode.id=3\ndirectory.id=AQIDAAAAAAAAAAAAAAAAAA\n',
-                   b'\2{"version":0,"brokerEpoch":17}', b'\3version: 0\ntopic_id: AQIDAAAAAAAAAAAAAAAAAA\n',
-                   b'\x040\n2\n0 0\n3 1200\n', b'\5events-3', b'\5events-3.0123456789abcdef-delete'],
+                   b'\2{"version":0,"brokerEpoch":17}', b'\2{"version": 0, "brokerEpoch" : -1}',
+                   b'\2{"version":0,"brokerEpoch":}', b'\1version=0\n',
+                   b'\3version: 0\ntopic_id: AQIDAAAAAAAAAAAAAAAAAA\n',
+                   b'\x040\n2\n0 0\n3 1200\n', b'\5events-3', b'\5events-3.0123456789abcdef-delete',
+                   b'\6life-0', b'\6life-1 ',
+                   b'\7events-3\nevents-3.0123456789abcdef-delete\nevents-04\n..-1\nlost+found\n-0\nx-\n'],
     'properties': [b'\0# comment\nkey=value\nother : va\\\n  lue\nu=\\u0041\\t\\\\\n', b'\x81' + NODE,
                    b'\1' + CONTROLLER,
                    b'\x82' + NODE.replace(b',\\\n  ', b','), b'\2' + CONTROLLER,
@@ -174,6 +178,11 @@ TEXTS = {
     'cli_args': [b'\0millrace\0topic\0create\0hello\0--partitions\x003\0-c\0retention.ms=1\0--if-not-exists\0',
                  b'\0millrace\0consume\0hello\0-o\0beginning\0-e\0--format=%k:%s\0',
                  b'\0millrace\0-b\0localhost:9092\0produce\0-P\0-K:\0-X\0acks=all\0--\0-t\0',
+                 b'\0millrace\0produce\0hello\0-X\0linger.ms=50\0-X\0acks=1\0-X\0'
+                 b'compression.type=uncompressed\0',
+                 b'\0millrace\0status\0-X\0no-equals\0', b'\0millrace\0status\0-X\0linger.m=1\0',
+                 b'\0millrace\0status\0-X\0nothing.like.any=1\0', b'\0millrace\0status\0-X\0acks=2\0',
+                 b'\0millrace\0status\0-X\0' + b'n' * 200 + b'=1\0',
                  b'\0millrace\0status\0--help\0', b'\0millrace\0--help-json\0', b'\1s@-1h', b'\1end',
                  b'\1-9223372036854775808', b'\1-100', b'\1e@1700',
                  b'\2localhost, one:9092 , [::1]:9093', b'\3acks\0all\0linger.ms\x0050\0compression.type\0zstd\0',
@@ -202,11 +211,50 @@ def names_in(*pattern):
     return sorted(names)
 
 
+TOPIC_VALUES = ('5', '1.5', '1e99', 'x', '7d', '64MiB', '3KB', 'true', 'FALSE', '-1', 'producer', 'lz4', 'delete',
+                'compact,delete', 'fsync', 'a,', '', '99999999999999999999', '0.25')
+
+
+def save_topic_configs(into):
+    """Every config of topics, with values of each kind; values that are too long, and room that runs out."""
+    path = os.path.join(ROOT, 'common', 'config', 'topic_config.c')
+    with open(path, encoding='utf-8') as file:
+        names = re.findall(r'CONFIG_[A-Z0-9]+\("([a-z.]+)"', file.read())
+    for name in names:
+        text = ''.join(f'{name}={value}\n' for value in TOPIC_VALUES) + f'{name}\n{name[1:]}=1\n'
+        save(into, 'properties', f'topic-{name}', b'\x40' + text.encode())
+    save(into, 'properties', 'topic-too-many', b'\x50cleanup.policy=' + b'delete,' * 64)
+    save(into, 'properties', 'topic-too-long', b'\x50cleanup.policy=' + b'delete' * 100)
+    save(into, 'properties', 'topic-little-room', b'\x60cleanup.policy=delete\nno-such-thing=1\n')
+
+
 def save_settings(into):
     """Every setting of programs and of clients, with values of each kind."""
+    for number, lines in enumerate((b'process.roles=broker\n', b'process.roles=controller\n',
+                                    b'process.roles=broker,controller\n', b'advertised.listeners=PLAINTEXT://a:1\n',
+                                    b'advertised.listeners=PLAINTEXT://:1\n', b'advertised.listeners=A://b:1\n',
+                                    b'log.retention.ms=-1\n', b'log.retention.hours=9223372036854\n',
+                                    b'max.connections.per.ip=5\n', b'node.id=%s\n' % (b'9' * 30),
+                                    b'listeners=PLAINTEXT://[::]:1\n', b'listeners=A://b:1\n', b'cluster.id=x\n',
+                                    b'log.retention.minutes=' + b'1h\n', b'log.roll.ms=1500us\n',
+                                    b'process.roles=' + b'broker,' * 300 + b'broker\n', b'cleanup.policy=compact\n',
+                                    b'log.cleanup.policy=compact\n', b'log.dirs=/a,/a\n',
+                                    b'log.dirs=%s\n' % (b'd' * 1100),
+                                    b'listeners=CONTROLLER://:9093\n', b'listeners=A://:1,A://:2\n',
+                                    b'listeners=A://:1,B://:1\n', b'quorum.heartbeat.ms=900\n',
+                                    b'listeners=' + b','.join(b'A%d://:%d' % (i, i + 1) for i in range(100)) + b'\n',
+                                    b'controller.quorum.voters=' + b','.join(b'%d@a:1' % i for i in range(100)) + b'\n',
+                                    b'log.level=\\ud83d\\ude00\n', b'log.level=\\ud83dx\n', b'log.level=\\u00zz\n')):
+        key = lines.split(b'=')[0]
+        for choice, base in ((b'\x81', NODE.replace(b'\\\n', b'')), (b'\1', CONTROLLER)):
+            kept = b''.join(line + b'\n' for line in base.splitlines() if line.split(b'=')[0] != key)
+            save(into, 'properties', f'rules-{choice[0]}-{number}', choice + kept + lines)
+    save(into, 'properties', 'rules-one-directory',
+         b'\x81' + NODE.replace(b',\\\n  /data/b', b'').replace(b'dirs', b'dir'))
+    save(into, 'properties', 'too-many-keys', b'\0' + b''.join(b'%d\n' % i for i in range(3000)))
     for name in names_in('common', 'config', '*.c'):
         for number, value in enumerate(('5', '1.5', 'PLAINTEXT://a:1,B://b:2', 'true')):
-            base = b'\2' + CONTROLLER if value == 'true' else b'\1' + NODE
+            base = b'\2' + CONTROLLER if value == 'true' else b'\x81' + NODE
             save(into, 'properties', f'{name}-{number}', base + f'{name}={value}\n'.encode())
     pairs = [f'{name}\0{value}\0' for name in names_in('cli', 'properties.c') + ['acks']
              for value in ('5', 'false', 'all', 'zstd', '-7')]
@@ -262,7 +310,7 @@ def save_captured_pair(into, schemas, name, frames):
             save(into, 'record_batch', f'{name}-{side}', b'\0' + batch)
             save(into, 'cli_consumer', f'{name}-{side}', b'\2\0\0' + batch)
             sized = struct.pack('>H', len(batch)) + batch
-            save(into, 'log_append', f'{name}-{side}', b'\1\0' + sized + b'\2\4\1' + sized)
+            save(into, 'log_append', f'{name}-{side}', b'\1\0\0' + sized + b'\2\4\1' + sized)
 
 
 # Damages of index files: file, kind, position, value.
@@ -274,7 +322,9 @@ DAMAGES = b''.join(bytes(damage) for damage in (
 def save_damaged_indexes(into):
     for flags in range(128):
         for size in (5, 20, len(DAMAGES)) if flags % 8 == 3 else (0, 10)[flags % 2:][:1]:
-            save(into, 'log_index', f'flags-{flags}-{size}', bytes((flags, 130)) + DAMAGES[:size])
+            save(into, 'log_index', f'flags-{flags}-{size}', bytes((flags, 130, 0)) + DAMAGES[:size])
+    for flags in (0x01, 0x0b, 0x4c, 0x6e):
+        save(into, 'log_index', f'many-{flags}', bytes((flags, 130, 1)) + DAMAGES)
 
 
 def main(into):
@@ -287,11 +337,15 @@ def main(into):
     save_server_talks(into, requests)
     save_damaged_indexes(into)
     save_settings(into)
+    save_topic_configs(into)
     save_captured(into, requests, responses)
     save_client_talks(into, requests, responses)
     for target, texts in TEXTS.items():
         for number, text in enumerate(texts):
             save(into, target, f'text-{number}', text)
+    for number, text in enumerate(TEXTS['checkpoint']):
+        for fail in list(range(1, 12)) + [31]:
+            save(into, 'checkpoint', f'text-{number}-fail-{fail}', bytes([text[0] + 8 * fail]) + text[1:])
 
 
 if __name__ == '__main__':

@@ -84,8 +84,9 @@ static void append_marker(struct partition_log *log, int64_t producer_id, bool c
     append(log, (struct space){batch, sizeof(batch)}, 9);
 }
 
-/* The batches of a log as fuzz_log_append takes them: from a leader, or from clients as they had sent them. */
-static void append_seed(const char *name, struct bytes contents, bool from_clients)
+/* The batches of a log as fuzz_log_append takes them: from a leader, or from clients as they had sent them; with a disk
+ * whose call `fail_at` fails, 0: none. */
+static void append_seed(const char *name, struct bytes contents, bool from_clients, unsigned fail_at)
 {
     static const uint8_t steps[] = {2, 3, 4, 7 + 8, 4 + 8, 6, 4 + 16, 5 + 24}; /* flush, sync, open again, epoch, cut */
     struct bytes batch;
@@ -93,7 +94,8 @@ static void append_seed(const char *name, struct bytes contents, bool from_clien
     size_t count = 0;
 
     buffer_init(&out);
-    seed_byte(&out, from_clients ? 1 : 2);
+    seed_byte(&out, (from_clients ? 1U : 2U) | (fail_at > 0 ? 8U : 0) | (fail_at % 2 != 0 ? 16U : 0));
+    seed_byte(&out, fail_at);
     while (batch_next(&contents, &batch) == STATUS_OK) {
         struct space copy = {memory_copy(batch.data, batch.size), batch.size};
 
@@ -104,12 +106,54 @@ static void append_seed(const char *name, struct bytes contents, bool from_clien
         seed_u16(&out, copy.size);
         buffer_append(&out, copy.data, copy.size);
         if (++count % 2 == 0) {
-            seed_byte(&out, steps[count / 2 % sizeof(steps)]);
+            seed_byte(&out, (steps[count / 2 % sizeof(steps)] + fail_at * 8) % 256);
         }
         memory_free(copy.data);
     }
     seed_write("log_append", name, buffer_bytes(&out));
     buffer_deinit(&out);
+}
+
+static void append_seeds(const char *name, struct bytes contents, bool from_clients)
+{
+    append_seed(name, contents, from_clients, 0);
+    for (unsigned fail_at = 1; fail_at < 120; fail_at += fail_at < 40 ? 1 : 5) {
+        char text[64];
+
+        snprintf(text, sizeof(text), "%s-fail-%u", name, fail_at);
+        append_seed(text, contents, from_clients, fail_at);
+    }
+}
+
+/* A directory as fuzz_log_open takes it: byte 1 `more`, and of its disk's calls `fail_at` fails if that says so. */
+static void open_seed(const char *name, struct fuzz_loop *loop, bool clean, unsigned more, unsigned fail_at)
+{
+    struct buffer out;
+
+    buffer_init(&out);
+    seed_byte(&out, (clean ? 1U : 0) | 6);
+    seed_byte(&out, more);
+    seed_byte(&out, 0);
+    seed_byte(&out, 0);
+    if ((more & 1) != 0) {
+        seed_byte(&out, fail_at);
+    }
+    ASSERT(disk_list(&loop->memory.disk, DIRECTORY, dump_file, &(struct dump){loop, &out}) == STATUS_OK);
+    seed_write("log_open", name, buffer_bytes(&out));
+    buffer_deinit(&out);
+}
+
+static void open_seeds(const char *name, struct fuzz_loop *loop, bool clean)
+{
+    char text[64];
+
+    open_seed(name, loop, clean, 0, 0);
+    snprintf(text, sizeof(text), "%s-large", name);
+    open_seed(text, loop, clean, 4, 0);
+    for (unsigned fail_at = 1; fail_at < 120; fail_at += fail_at < 60 ? 1 : 5) {
+        snprintf(text, sizeof(text), "%s-fail-%u", name, fail_at);
+        open_seed(text, loop, clean, fail_at % 3 == 0 ? 3 : fail_at % 20 == 1 ? 5 : 1, fail_at);
+    }
 }
 
 static void log_seed(const char *name, uint32_t segment_bytes, bool transactional, bool clean)
@@ -128,7 +172,6 @@ static void log_seed(const char *name, uint32_t segment_bytes, bool transactiona
     struct fuzz_loop loop;
     struct file_cache *cache;
     struct partition_log *log;
-    struct buffer out;
 
     fuzz_loop_init(&loop, NULL);
     cache = file_cache_create(&loop.memory.disk, 8);
@@ -150,16 +193,10 @@ static void log_seed(const char *name, uint32_t segment_bytes, bool transactiona
         const struct bytes contents =
             buffer_bytes(memory_disk_contents(&loop.memory, DIRECTORY "/00000000000000000000.log"));
 
-        append_seed(name, contents, false);
-        append_seed(transactional ? "transactions-of-clients" : "clients", contents, true);
+        append_seeds(name, contents, false);
+        append_seeds(transactional ? "transactions-of-clients" : "clients", contents, true);
     }
-    buffer_init(&out);
-    seed_byte(&out, (clean ? 1 : 0) | 6);
-    seed_byte(&out, 0);
-    seed_byte(&out, 0);
-    ASSERT(disk_list(&loop.memory.disk, DIRECTORY, dump_file, &(struct dump){&loop, &out}) == STATUS_OK);
-    seed_write("log_open", name, buffer_bytes(&out));
-    buffer_deinit(&out);
+    open_seeds(name, &loop, clean);
     partition_log_close(log);
     fuzz_loop_run(&loop);
     file_cache_destroy(cache);
