@@ -29,6 +29,12 @@ void arena_deinit(struct arena *arena);
 /* Forgets everything; keeps one small chunk for the next use. */
 void arena_reset(struct arena *arena);
 
+/* Bytes that were taken since the last reset, and what was left over at the ends of full chunks. */
+static inline size_t arena_used(const struct arena *arena)
+{
+    return arena->total - (size_t)(arena->end - arena->at);
+}
+
 /* `size` zeroed bytes aligned for any type, or NULL if the limit would be exceeded. */
 void *arena_alloc(struct arena *arena, size_t size) MUST_USE;
 /* `count` zeroed elements of `size` bytes, or NULL on overflow or limit. */

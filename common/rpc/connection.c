@@ -78,12 +78,12 @@ void rpc_connection_close(struct rpc_connection *connection)
     }
 }
 
-/* True if the client must take answers before it is listened to again. */
+/* True if answers must be given, or taken by the client, before it is listened to again. */
 static bool rpc_connection_is_full(const struct rpc_connection *connection)
 {
     const struct rpc_server *server = connection->server;
 
-    return connection->in_flight >= server->options.requests_in_flight_max ||
+    return connection->ahead != NULL || connection->in_flight >= server->options.requests_in_flight_max ||
            (connection->in_flight > 0 && server->held_bytes > server->options.held_bytes_max) ||
            (connection->stream != NULL && stream_unsent(connection->stream) >= RPC_UNSENT_MAX);
 }
@@ -172,6 +172,15 @@ static void rpc_connection_starve(struct rpc_connection *connection)
     }
 }
 
+/* The connection has had its share of this turn: it goes on in a later one, after those that came before it. */
+static void rpc_connection_postpone(struct rpc_connection *connection)
+{
+    if (list_empty(&connection->postponed_link)) {
+        list_append(&connection->server->postponed, &connection->postponed_link);
+        connection->blocked = true;
+    }
+}
+
 static struct space rpc_connection_space(void *context)
 {
     struct rpc_connection *connection = context;
@@ -181,6 +190,10 @@ static struct space rpc_connection_space(void *context)
     }
     if (rpc_connection_is_full(connection)) {
         connection->blocked = true;
+        return (struct space){NULL, 0};
+    }
+    if (rpc_connection_has_had_its_share(connection)) {
+        rpc_connection_postpone(connection);
         return (struct space){NULL, 0};
     }
     if (!rpc_connection_make_room(connection)) {
@@ -258,6 +271,7 @@ static void rpc_connection_frame(struct rpc_connection *connection, const uint8_
     struct request_header header = {0};
     const struct rpc_route *route;
     struct reader reader;
+    size_t used;
     size_t limit = RPC_ARENA_BASE + RPC_ARENA_PER_BYTE * size;
 
     request->arena.limit = limit < RPC_ARENA_MAX ? limit : RPC_ARENA_MAX;
@@ -295,8 +309,10 @@ static void rpc_connection_frame(struct rpc_connection *connection, const uint8_
     list_append(&connection->pipeline, &request->link);
     connection->in_flight++;
     server->requests_total++;
-    rpc_connection_count(connection, request->arena.total);
+    used = arena_used(&request->arena);
     route->handle(request);
+    /* What a handler takes tells what it does; of a request that travels only what it brought is known. */
+    rpc_connection_count(connection, 1 + (request->away ? used : arena_used(&request->arena)) / RPC_TURN_UNIT_BYTES);
     /* Completed at once: it is still there, because nothing else takes it out while frames are parsed. */
     if (request->completed) {
         rpc_pipeline_drain(connection);
@@ -347,14 +363,6 @@ static void rpc_connection_drop_block(struct rpc_connection *connection)
     connection->block = NULL;
 }
 
-/* The connection has had its share of this turn: it goes on in the next one. */
-static void rpc_connection_postpone(struct rpc_connection *connection)
-{
-    list_remove(&connection->postponed_link);
-    list_append(&connection->server->postponed, &connection->postponed_link);
-    connection->blocked = true;
-}
-
 bool rpc_connection_reclaim(struct rpc_connection *connection)
 {
     if (connection->block == NULL || connection->block->used > connection->block->parsed) {
@@ -399,7 +407,7 @@ static void rpc_connection_parse(struct rpc_connection *connection)
         if (have - 4 < (size_t)size) {
             break;
         }
-        if (connection->turn_units >= RPC_TURN_UNITS && connection->turn == server->turn) {
+        if (rpc_connection_has_had_its_share(connection)) {
             rpc_connection_postpone(connection);
             break;
         }
@@ -427,12 +435,13 @@ static void rpc_connection_received(void *context, size_t size)
     }
     connection->block->used += size;
     ASSERT(connection->block->used <= connection->block->capacity);
+    rpc_connection_count(connection, size / RPC_TURN_UNIT_RECEIVED);
     rpc_connection_parse(connection);
 }
 
 void rpc_connection_resume(struct rpc_connection *connection)
 {
-    if (connection->closing || connection->parsing) {
+    if (connection->closing || connection->parsing || !list_empty(&connection->postponed_link)) {
         return;
     }
     connection->blocked = false;

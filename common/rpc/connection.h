@@ -17,10 +17,16 @@
 #define RPC_HELD_MIN (32 * 1024 * 1024)
 /* So many requests of one connection may wait without being the first to be hurried. */
 #define RPC_HELD_FAIR 4
-/* What a connection may start within a turn, counted in units of decoded memory, so that who asks much takes turns with
- * others: a small request is two units. */
-#define RPC_TURN_UNITS 128
-#define RPC_TURN_UNIT_BYTES 4096
+/* What is started within a turn, counted in units of received bytes and of memory that requests take: a unit is about a
+ * microsecond of work, a small request two or three. A connection has so many; all together have so many, of which half
+ * are for those that are still busy with what came in earlier turns. Whoever comes when they are used up has the least.
+ * So a connection that asks little is served in the turn in which it asks, and a turn stays short, however much others
+ * ask. */
+#define RPC_TURN_UNITS 192
+#define RPC_TURN_UNITS_ALL 384
+#define RPC_TURN_UNITS_LEAST 8
+#define RPC_TURN_UNIT_BYTES 1024
+#define RPC_TURN_UNIT_RECEIVED (8 * 1024)
 /* Request objects kept for reuse. */
 #define RPC_REQUESTS_KEPT 64
 
@@ -30,7 +36,7 @@ struct rpc_server {
     struct rpc_block_pool blocks;
     struct list connections; /* of struct rpc_connection */
     struct list starved;     /* connections that wait for receive memory */
-    struct list postponed;   /* connections that go on in the next turn */
+    struct list postponed;   /* connections that go on in a later turn, in the order of their last one */
     struct list requests_free;
     size_t requests_free_count;
     uint32_t connection_count;
@@ -48,6 +54,8 @@ struct rpc_server {
     struct env_message turn_next; /* the next one begins */
     bool turn_next_posted;
     bool turn_counted;            /* requests were started in this turn */
+    uint32_t turn_units;          /* started in this turn, by all connections */
+    uint32_t turn_share;          /* of one connection, while those that were postponed go on; else 0 */
     uint64_t turn;                /* its number */
     size_t held_bytes;            /* by arenas of requests that were not finished at once */
     void (*stopped)(void *context);
@@ -61,6 +69,7 @@ struct rpc_connection {
     struct list postponed_link; /* in server->postponed */
     struct rpc_server *server;
     struct stream *stream;    /* NULL once closed */
+    struct rpc_request *ahead; /* nothing behind it is started before it is answered; NULL: none */
     struct rpc_block *block;  /* where bytes go now; NULL at rest */
     struct list pipeline;     /* of struct rpc_request, oldest first */
     struct env_hook resume_hook; /* continues after back-pressure, outside of whatever ended it */
@@ -86,8 +95,10 @@ struct rpc_connection {
 void rpc_connection_open(struct rpc_server *server, struct net_accepted *accepted, uint32_t listener,
                          struct rpc_place *place);
 void rpc_connection_close(struct rpc_connection *connection);
-/* Counts a request that is started, whose decoded form has so many bytes. */
-void rpc_connection_count(struct rpc_connection *connection, size_t bytes);
+/* Counts what the connection does in this turn. */
+void rpc_connection_count(struct rpc_connection *connection, size_t units);
+/* True if the connection has had its share of this turn. */
+bool rpc_connection_has_had_its_share(const struct rpc_connection *connection);
 /* Takes back a block that nothing came into; true if there was one. */
 bool rpc_connection_reclaim(struct rpc_connection *connection);
 /* Continues after back-pressure: parses what is there, reads on. */

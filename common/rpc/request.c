@@ -261,10 +261,20 @@ static void rpc_request_finish(struct rpc_request *request)
     ASSERT(!request->completed);
     request->completed = true;
     request->cancel = NULL;
+    if (connection->ahead == request) {
+        /* What waits behind it goes on when the answer is sent. */
+        connection->ahead = NULL;
+    }
     if (!connection->parsing) {
         rpc_pipeline_drain(connection);
         rpc_connection_reap(connection);
     }
+}
+
+void rpc_request_hold_back(struct rpc_request *request)
+{
+    ASSERT(request->connection->parsing && request->at == request->env);
+    request->connection->ahead = request;
 }
 
 void rpc_request_complete(struct rpc_request *request)

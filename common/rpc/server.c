@@ -10,6 +10,8 @@
 #define RPC_IDLE_CHECKS 8
 /* How much of what may be held is freed at once: finishing early is work too. */
 #define RPC_HURRY_PART 16
+/* The same for receive memory: so many connections at once. */
+#define RPC_HURRY_COUNT 64
 
 /* Nothing happens here: no request is being handled, and the client neither sends nor takes anything. */
 static bool rpc_connection_is_idle(struct rpc_connection *connection, uint64_t now_ns)
@@ -32,6 +34,17 @@ static bool rpc_connection_is_idle(struct rpc_connection *connection, uint64_t n
     return now_ns - connection->active_ns >= connection->server->options.idle_ns_max;
 }
 
+/* What waits is the client's to say, but not for ever: behind it we would not even see that the client has gone. */
+static void rpc_connection_check_wait(struct rpc_connection *connection, uint64_t now_ns)
+{
+    const struct rpc_request *ahead = connection->ahead;
+
+    if (ahead != NULL && now_ns - ahead->received_ns >= connection->server->options.idle_ns_max) {
+        (void)rpc_connection_hurry(connection);
+        rpc_pipeline_drain(connection);
+    }
+}
+
 static void rpc_server_check_idle(void *context)
 {
     struct rpc_server *server = context;
@@ -41,6 +54,7 @@ static void rpc_server_check_idle(void *context)
     {
         struct rpc_connection *connection = LIST_ENTRY(link, struct rpc_connection, link);
 
+        rpc_connection_check_wait(connection, now_ns);
         if (rpc_connection_is_idle(connection, now_ns)) {
             rpc_connection_close(connection);
         }
@@ -161,14 +175,26 @@ static void rpc_server_hurry(void *context)
     }
 }
 
-/* A socket that was readable in vain left its connection with an empty block: others need it. */
+/* Others need receive memory. A socket that was readable in vain left its connection with an empty block; requests that
+ * wait keep what lies behind them in theirs, and finish early. */
 static void rpc_server_reclaim(void *context)
 {
     struct rpc_server *server = context;
+    uint32_t hurried = 0;
 
     LIST_EACH(link, &server->connections)
     {
-        (void)rpc_connection_reclaim(LIST_ENTRY(link, struct rpc_connection, link));
+        struct rpc_connection *connection = LIST_ENTRY(link, struct rpc_connection, link);
+
+        if (!rpc_connection_reclaim(connection) && connection->ahead != NULL && connection->block != NULL &&
+            hurried < RPC_HURRY_COUNT) {
+            hurried++;
+            (void)rpc_connection_hurry(connection);
+            rpc_pipeline_drain(connection);
+        }
+    }
+    if (hurried > 0 && !server->stopping && !env_timer_active(&server->retry_timer)) {
+        env_timer_start(server->env, &server->retry_timer, RPC_RETRY_NS);
     }
 }
 
@@ -209,6 +235,9 @@ static void rpc_server_retry(void *context)
             env_at_turn_end(server->env, &connection->resume_hook);
         }
     }
+    if (!list_empty(&server->starved)) {
+        rpc_server_reclaim(server);
+    }
     rpc_server_resume_starved(server);
 }
 
@@ -222,10 +251,13 @@ static void rpc_server_check_stopped(struct rpc_server *server)
     }
 }
 
-void rpc_connection_count(struct rpc_connection *connection, size_t bytes)
+void rpc_connection_count(struct rpc_connection *connection, size_t units)
 {
     struct rpc_server *server = connection->server;
 
+    if (units == 0) {
+        return;
+    }
     if (!server->turn_counted) {
         server->turn_counted = true;
         env_at_turn_end(server->env, &server->turn_hook);
@@ -234,7 +266,22 @@ void rpc_connection_count(struct rpc_connection *connection, size_t bytes)
         connection->turn = server->turn;
         connection->turn_units = 0;
     }
-    connection->turn_units += (uint32_t)(1 + bytes / RPC_TURN_UNIT_BYTES);
+    connection->turn_units += (uint32_t)units;
+    server->turn_units += (uint32_t)units;
+}
+
+bool rpc_connection_has_had_its_share(const struct rpc_connection *connection)
+{
+    const struct rpc_server *server = connection->server;
+    uint32_t share = server->turn_share;
+
+    if (connection->turn != server->turn) {
+        return false;
+    }
+    if (share == 0) {
+        share = server->turn_units < RPC_TURN_UNITS_ALL ? RPC_TURN_UNITS : RPC_TURN_UNITS_LEAST;
+    }
+    return connection->turn_units >= share;
 }
 
 static void rpc_server_turn_ended(void *context)
@@ -246,7 +293,25 @@ static void rpc_server_turn_ended(void *context)
         env_post(server->env, &server->turn_next);
     }
     server->turn_counted = false;
+    server->turn_units = 0;
     server->turn++;
+}
+
+/* A part of half the turn for each that was postponed; the last of many may have to wait for another turn. */
+static uint32_t rpc_server_share(const struct list *postponed)
+{
+    uint32_t count = 0;
+    uint32_t share;
+
+    LIST_EACH(link, postponed)
+    {
+        count++;
+    }
+    share = RPC_TURN_UNITS_ALL / 2 / (count > 0 ? count : 1);
+    if (share < RPC_TURN_UNITS_LEAST) {
+        return RPC_TURN_UNITS_LEAST;
+    }
+    return share < RPC_TURN_UNITS ? share : RPC_TURN_UNITS;
 }
 
 static void rpc_server_turn_begins(struct env_message *message)
@@ -256,10 +321,19 @@ static void rpc_server_turn_begins(struct env_message *message)
     struct list *link;
 
     server->turn_next_posted = false;
+    server->turn_share = rpc_server_share(&server->postponed);
     list_init(&postponed);
     list_move_all(&postponed, &server->postponed);
-    while ((link = list_take_first(&postponed)) != NULL) {
+    while (server->turn_units < RPC_TURN_UNITS_ALL / 2 && (link = list_take_first(&postponed)) != NULL) {
         rpc_connection_resume(LIST_ENTRY(link, struct rpc_connection, postponed_link));
+    }
+    server->turn_share = 0;
+    /* Those that have not had their turn come before those that have. */
+    list_move_all(&postponed, &server->postponed);
+    list_move_all(&server->postponed, &postponed);
+    if (!list_empty(&server->postponed)) {
+        server->turn_counted = true;
+        env_at_turn_end(server->env, &server->turn_hook);
     }
     rpc_server_check_stopped(server);
 }

@@ -2,9 +2,10 @@
  *
  *     bytes -> block -> frame -> header -> route -> decode -> handle ... rpc_request_complete -> encode -> send
  *
- * A connection's requests are started in the order they came, as many as are in the buffer; handlers may finish in any
- * order, later; answers leave in the order of the requests. Handlers never see reader or writer. Decoded requests
- * borrow from the receive block: record batches are stored from where the socket put them.
+ * A connection's requests are started in the order they came, as many as are in the buffer, unless one of them holds
+ * back the others; handlers may finish in any order, later; answers leave in the order of the requests. Handlers never
+ * see reader or writer. Decoded requests borrow from the receive block: record batches are stored from where the socket
+ * put them.
  *
  * Back-pressure: a connection with `requests_in_flight_max` unanswered requests, or with a megabyte of answers that its
  * client does not take, or a server whose receive memory is used up, stops reading; nothing is dropped. */
@@ -42,8 +43,9 @@ struct rpc_request {
      * release files that the response shows. May be NULL. Handlers set it with rpc_request_on_release. */
     void (*release)(struct rpc_request *request);
     void *release_context;
-    /* Called once if the connection closes while the handler still has the request, or if requests that wait hold too
-     * much memory: the handler must complete it soon, with what it has. */
+    /* Called once if the connection closes while the handler still has the request, if requests that wait hold too much
+     * memory, or if it holds back others for longer than a connection may be idle: the handler must complete it soon,
+     * with what it has. */
     void (*cancel)(struct rpc_request *request);
     void *cancel_context;
 
@@ -117,6 +119,9 @@ const struct rpc_route *rpc_server_routes(const struct rpc_server *server, size_
 /* Continues the request on another loop: `run` is called there with it, and may complete it there; answer and release
  * happen at home. The handler must not touch the request afterwards. On its own loop `run` is called at once. */
 void rpc_request_run_on(struct rpc_request *request, struct env *env, void (*run)(struct rpc_request *request));
+/* For a handler that is called with a request that may wait for long: until it is answered, nothing that comes behind
+ * it in its connection is started, as Kafka has it for all requests. So a connection has one such request. */
+void rpc_request_hold_back(struct rpc_request *request);
 /* Encodes request->response and sends it when its turn comes. The handler must not touch the request afterwards. May be
  * called inside the handler. */
 void rpc_request_complete(struct rpc_request *request);

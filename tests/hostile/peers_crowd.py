@@ -16,6 +16,7 @@ from suite import Failure, expect
 IDLE_WANTED = 10000
 DESCRIPTORS_SPARE = 200
 PER_IDLE = 2048  # bytes that a process of ours keeps of a connection that says nothing
+SECONDS_SMALL, SECONDS_FULL = 1.0, 5.0
 STORM_SMALL, STORM_FULL = 5.0, 20.0
 DESCRIPTORS = 600
 PER_ADDRESS = 100  # max.connections.per.ip of that cluster
@@ -242,10 +243,8 @@ def fetches_that_wait_for_ever_cost_a_bounded_amount(lab):
     """Many connections, each with as many fetches of many partitions as it may have, that wait for data that will not
     come."""
     with Target(lab) as topic:
-        codec = wire.Codec(wire.MESSAGES['FetchRequest'], wire.newest('Fetch'))
-        fields = {'max_wait_ms': 2147483647, 'min_bytes': 2147483647, 'max_bytes': 2147483647, 'topics': [{
-            'topic_id': topic.id, 'partitions': [{'partition': 0, 'fetch_offset': 0, 'partition_max_bytes': 1}] * 100}]}
-        data = request(1, codec.version, codec.put_fields(codec.message.fields, fields), True) * 128
+        data = 128 * fetch_frame(max_wait_ms=2147483647, min_bytes=2147483647, max_bytes=2147483647, topics=[{
+            'topic_id': topic.id, 'partitions': [{'partition': 0, 'fetch_offset': 0, 'partition_max_bytes': 1}] * 100}])
         connections = []
         try:
             for _ in range(PARKED):
@@ -263,8 +262,77 @@ def fetches_that_wait_for_ever_cost_a_bounded_amount(lab):
     lab.note = f'; {PARKED * 128} fetches of 100 partitions'
 
 
-# More than a million look-ups within a second.
-fetches_that_wait_for_ever_cost_a_bounded_amount.is_work = True
+def flood(lab, data, seconds):
+    """Many connections that send `data` without end and take all answers; how many MiB of these came."""
+    poll = select.epoll()
+    connections = {}
+    taken = 0
+    for _ in range(READERS):
+        connection = connect(lab)
+        connection.setblocking(False)
+        connections[connection.fileno()] = [connection, 0]
+        poll.register(connection, select.EPOLLIN | select.EPOLLOUT)
+    end = time.monotonic() + seconds
+    try:
+        while time.monotonic() < end:
+            for number, events in poll.poll(0.1):
+                connection, at = connections[number]
+                try:
+                    if events & select.EPOLLIN:
+                        size = len(connection.recv(1 << 20))
+                        if size == 0:
+                            raise Failure('closed by the server')
+                        taken += size
+                    if events & select.EPOLLOUT:
+                        connections[number][1] = (at + connection.send(data[at:])) % len(data)
+                except BlockingIOError:
+                    pass
+    finally:
+        poll.close()
+        for connection, _ in connections.values():
+            connection.close()
+    if taken == 0:
+        raise Failure('nobody got an answer')
+    return taken >> 20
+
+
+def fetch_frame(**fields):
+    codec = wire.Codec(wire.MESSAGES['FetchRequest'], wire.newest('Fetch'))
+    return request(1, codec.version, codec.put_fields(codec.message.fields, fields), True)
+
+
+def floods_of_fetches_are_answered_side_by_side(lab):
+    """Fetches of a hundred partitions that are answered at once, as fast as they are answered."""
+    with Target(lab) as topic:
+        data = fetch_frame(max_wait_ms=0, min_bytes=0, max_bytes=1 << 20, topics=[{
+            'topic_id': topic.id, 'partitions': [{'partition': 0, 'fetch_offset': 0, 'partition_max_bytes': 1}] * 100}])
+        lab.note = f'; {flood(lab, data * 20, SECONDS_FULL if lab.suite.full else SECONDS_SMALL)} MiB of answers'
+
+
+def floods_of_small_batches_are_stored_side_by_side(lab):
+    with Target(lab) as topic:
+        codec = wire.Codec(wire.MESSAGES['ProduceRequest'], wire.newest('Produce'))
+        body = codec.put_fields(codec.message.fields, {
+            'acks': 1, 'timeout_ms': 10000, 'topic_data': [{'topic_id': topic.id, 'partition_data': [{
+                'index': 0, 'records': batch.build([b'small'])}]}]})
+        data = request(0, codec.version, body, True) * 100
+        lab.note = f'; {flood(lab, data, SECONDS_FULL if lab.suite.full else SECONDS_SMALL)} MiB of answers'
+
+
+def fetches_that_every_record_wakes_cost_a_bounded_amount(lab):
+    """Fetches that wait at the neighbour's own partition, for more than will come; they name it a hundred times."""
+    data = fetch_frame(max_wait_ms=2147483647, min_bytes=2147483647, max_bytes=2147483647, topics=[{
+        'topic': lab.topic, 'topic_id': lab.topic_id,
+        'partitions': [{'partition': 0, 'fetch_offset': 0, 'partition_max_bytes': 1}] * 100}])
+    connections = []
+    try:
+        for _ in range(PARKED):
+            connections.append(connect(lab))
+            connections[-1].sendall(data)
+        time.sleep(SECONDS_FULL if lab.suite.full else SECONDS_SMALL)
+    finally:
+        for connection in connections:
+            connection.close()
 
 
 def frames_that_never_end_leave_room_for_others(lab):
@@ -294,6 +362,9 @@ def tests(kind):
              (requests_without_end_whose_answers_nobody_reads, READERS * 4 + FEW_MIB),
              (ten_thousand_idle_connections_are_kept_and_closed_in_time, IDLE_WANTED * PER_IDLE // (1 << 20) + FEW_MIB)]
     if kind == 'node':
+        found.insert(1, (floods_of_fetches_are_answered_side_by_side, READERS * 4 + FEW_MIB))
+        found.insert(1, (floods_of_small_batches_are_stored_side_by_side, READERS * 4 + FEW_MIB))
+        found.insert(1, (fetches_that_every_record_wakes_cost_a_bounded_amount, 32 + FEW_MIB))
         found.insert(1, (fetches_that_wait_for_ever_cost_a_bounded_amount, 2 * 32 + 32 + FEW_MIB))
         found.insert(1, (readers_that_never_read_cost_a_bounded_amount, READERS * 4 + FEW_MIB))
     found.append((frames_that_never_end_leave_room_for_others, 32 + FEW_MIB))

@@ -632,6 +632,7 @@ void handle_fetch(struct rpc_request *request)
         rpc_request_complete(request);
         return;
     }
+    rpc_request_hold_back(request);
     env_timer_init(&fetch->timer, fetch_time_is_up, fetch);
     fetch->parts = arena_need(&request->arena, home->count, sizeof(*fetch->parts));
     request->release = fetch_release;

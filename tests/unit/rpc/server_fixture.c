@@ -34,6 +34,9 @@ static void handle_hold(struct rpc_request *request)
     assert_true(fixture->held_count < HELD_MAX);
     fixture->handled++;
     fixture->held[fixture->held_count++] = request;
+    if (fixture->hold_back) {
+        rpc_request_hold_back(request);
+    }
     request->cancel = on_cancel;
     request->cancel_context = fixture;
     request->release = on_release;

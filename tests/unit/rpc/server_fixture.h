@@ -27,6 +27,7 @@ struct fixture {
     size_t released;
     size_t sessions_gone;
     bool cancel_completes;
+    bool hold_back; /* Produce holds back what is behind it */
     bool stopped;
     size_t visits_elsewhere;
     /* of the upgrade */
@@ -74,6 +75,7 @@ struct rpc_server_stats stats_of(const struct fixture *fixture);
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int run_flow_tests(void);
+int run_share_tests(void);
 int run_end_tests(void);
 
 #endif

@@ -497,5 +497,5 @@ int run_end_tests(void)
 
 int main(void)
 {
-    return run_flow_tests() + run_end_tests() == 0 ? 0 : 1;
+    return run_flow_tests() + run_share_tests() + run_end_tests() == 0 ? 0 : 1;
 }
