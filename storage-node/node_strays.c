@@ -1,6 +1,7 @@
 /* Partitions that lie in a log directory although their topic is gone: it was deleted while the node was away. Once the
- * node has caught up with the metadata their files go too. A partition of a topic that exists stays, whoever hosts it
- * now: that is never decided here.
+ * node has caught up with the metadata their files go too, or are set aside if they do not say for sure whose they are
+ * (docs/decisions/0008-whose-directory.md). A partition of a topic that exists stays, whoever hosts it now: that is
+ * never decided here.
  *
  * A topic of the same name may have come since. Its partition waits for the name (see replica_set.c); what lies there
  * was never opened, since a deletion that this process has seen makes directories_forget forget the place. */
@@ -35,59 +36,92 @@ static void strays_note(void *context, const char *path, bool asked)
     strays->items[strays->count++] = (struct stray){.path = memory_copy_text(path, strlen(path)), .asked = asked};
 }
 
-/* True if the files say which topic they are of, and the cluster does not know it. */
-static bool stray_is_gone(const struct node *node, const char *path)
-{
-    char metadata[DISK_PATH_MAX];
-    struct uuid topic_id;
+enum stray_fate {
+    STRAY_STAYS,
+    STRAY_GOES,
+    STRAY_IS_KEPT, /* under another name, for the operator */
+};
 
-    return snprintf(metadata, sizeof(metadata), "%s/%s", path, PARTITION_METADATA_NAME) < (int)sizeof(metadata) &&
-           partition_metadata_read(node->env->disk, metadata, &topic_id) == STATUS_OK && !uuid_is_zero(topic_id) &&
-           image_topic_by_id(node->image, topic_id) == NULL;
+/* What is to be done with a directory that no partition of today's metadata has opened. `topic`: of its name today, or
+ * NULL. Only what is proven to be a deleted topic's is removed with records in it. `owner`: what its file says. */
+static enum stray_fate stray_judge(const struct node *node, const char *path, const struct topic_image *topic,
+                                   enum partition_owner *owner)
+{
+    struct partition_identity identity;
+    char metadata[DISK_PATH_MAX];
+    bool records;
+
+    *owner = OWNER_NOBODY;
+    if (snprintf(metadata, sizeof(metadata), "%s/%s", path, PARTITION_METADATA_NAME) >= (int)sizeof(metadata) ||
+        partition_metadata_read(node->env->disk, metadata, topic != NULL ? topic_image_id(topic) : UUID_ZERO,
+                                &identity) != STATUS_OK ||
+        partition_directory_has_records(node->env->disk, path, &records) != STATUS_OK) {
+        return STRAY_STAYS;
+    }
+    *owner = identity.owner;
+    switch (identity.owner) {
+    case OWNER_PROVEN:
+        if (!uuid_is_zero(identity.topic_id)) {
+            return image_topic_by_id(node->image, identity.topic_id) == NULL ? STRAY_GOES : STRAY_STAYS;
+        }
+        break;
+    case OWNER_CLAIMED:
+        if (image_topic_by_id(node->image, identity.topic_id) != NULL) {
+            return STRAY_STAYS;
+        }
+        break;
+    case OWNER_NOBODY:
+    case OWNER_UNKNOWN:
+        break;
+    }
+    return records ? STRAY_IS_KEPT : STRAY_GOES;
 }
 
-static void stray_judge(struct node *node, const struct stray *stray)
+static void stray_free_name(struct node *node, const char *path, enum stray_fate fate)
+{
+    if (fate == STRAY_GOES) {
+        trace_info("partition_of_deleted_topic", T_TEXT("path", path));
+        replica_set_remove_directory(&node->service.shards[0].replicas, path);
+    } else if (fate == STRAY_IS_KEPT) {
+        replica_set_keep_directory(&node->service.shards[0].replicas, path);
+    }
+}
+
+static void node_remove_stray(struct node *node, const struct stray *stray)
 {
     const char *name = strrchr(stray->path, '/');
     struct log_directory_entry entry;
+    enum partition_owner owner;
+    enum stray_fate fate;
 
-    if (name == NULL || !stray_is_gone(node, stray->path)) {
-        if (!stray->asked) {
-            trace_warn("partition_stray", T_TEXT("path", stray->path));
-        }
+    if (name == NULL) {
         return;
     }
     log_directory_entry_parse(name + 1, &entry);
-    trace_info("partition_of_deleted_topic", T_TEXT("path", stray->path));
-    replica_set_remove_directory(&node->service.shards[0].replicas, stray->path);
-    if (!stray->asked) {
-        directories_forget(node->service.directories, entry.topic, entry.partition);
+    fate = stray_judge(node, stray->path, image_topic_by_name(node->image, entry.topic), &owner);
+    if (stray->asked && owner != OWNER_CLAIMED && owner != OWNER_PROVEN) {
+        /* A partition of today is being opened there: it takes what is empty, and else waits for node_free_name. */
+        return;
     }
+    if (!stray->asked && fate != STRAY_STAYS) {
+        directories_forget(node->service.directories, entry.topic, entry.partition);
+    } else if (!stray->asked) {
+        trace_warn("partition_stray", T_TEXT("path", stray->path));
+    }
+    stray_free_name(node, stray->path, fate);
 }
 
 void node_free_name(struct node *node, const char *path)
 {
     const char *name = strrchr(path, '/');
-    char metadata[DISK_PATH_MAX];
     struct log_directory_entry entry;
-    const struct topic_image *topic;
-    struct uuid found;
-    enum status status;
+    enum partition_owner owner;
 
-    if (!node->ready || name == NULL ||
-        snprintf(metadata, sizeof(metadata), "%s/%s", path, PARTITION_METADATA_NAME) >= (int)sizeof(metadata)) {
+    if (!node->ready || name == NULL) {
         return;
     }
     log_directory_entry_parse(name + 1, &entry);
-    topic = image_topic_by_name(node->image, entry.topic);
-    status = partition_metadata_read(node->env->disk, metadata, &found);
-    if (status == STATUS_OK ? topic != NULL && uuid_equal(found, topic_image_id(topic))
-                            : status != STATUS_NOT_FOUND && status != STATUS_CORRUPT) {
-        return;
-    }
-    /* A removal that a failing disk or a crash has left half done, or never begun. */
-    trace_info("partition_of_deleted_topic", T_TEXT("path", path));
-    replica_set_remove_directory(&node->service.shards[0].replicas, path);
+    stray_free_name(node, path, stray_judge(node, path, image_topic_by_name(node->image, entry.topic), &owner));
 }
 
 void node_remove_strays(struct node *node)
@@ -97,7 +131,7 @@ void node_remove_strays(struct node *node)
     /* Removing changes what is walked: note first. */
     directories_found(node->service.directories, strays_note, &strays);
     for (size_t i = 0; i < strays.count; i++) {
-        stray_judge(node, &strays.items[i]);
+        node_remove_stray(node, &strays.items[i]);
         memory_free(strays.items[i].path);
     }
     memory_free(strays.items);

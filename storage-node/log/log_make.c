@@ -36,9 +36,10 @@ enum status log_make(struct partition_log *log)
             return status;
         }
         log->directory_made = true;
-        log->identity_dirty = true;
     }
-    if (log->identity_dirty && !uuid_is_zero(log->topic_id)) {
+    /* Also what was there: a process that was killed may not have come to sync it. */
+    log->identity_dirty = true;
+    if (!log->identity_made && !uuid_is_zero(log->topic_id)) {
         char path[DISK_PATH_MAX];
 
         log_file_path(&log->files, PARTITION_METADATA_NAME, path);
@@ -46,6 +47,7 @@ enum status log_make(struct partition_log *log)
         if (status != STATUS_OK) {
             return status;
         }
+        log->identity_made = true;
     }
     status = segment_open(&log->files, log_active(log), FILE_CREATE, &file);
     if (status == STATUS_OK) {

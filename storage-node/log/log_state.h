@@ -98,6 +98,7 @@ struct partition_log {
     bool failure_told;
     bool made;            /* its directory, partition.metadata and first segment are on the disk */
     bool directory_made;  /* its directory is */
+    bool identity_made;   /* partition.metadata says whose this is */
     bool identity_dirty;  /* the directory's own name and partition.metadata are not synced */
     bool directory_dirty; /* names were made that are not synced */
     bool epochs_dirty;    /* the epoch file is behind */

@@ -37,14 +37,16 @@ struct partition_log;
 struct partition_log_options {
     const char *directory;   /* of the partition; made if missing. Borrowed for the call */
     struct string topic;     /* borrowed for the call */
-    struct uuid topic_id;    /* written to partition.metadata; on open it must match unless the file is missing */
+    /* Written to partition.metadata. On open it must match: EXISTS if it does not, or if the directory has records and
+     * does not say whose they are. */
+    struct uuid topic_id;
     int32_t partition;
     struct log_config config;
     int64_t recovery_point;   /* from recovery-point-offset-checkpoint: below it everything is synced. 0 if unknown */
     int64_t log_start_offset; /* from log-start-offset-checkpoint, 0 if none */
     bool clean;               /* the directory was shut down cleanly: nothing to scan */
     bool kept;                /* else: what was written is there, durable or not; only the writing process has died */
-    bool taken;               /* a directory that does not say whose it is belongs to somebody else: EXISTS */
+    bool taken;               /* a directory that does not say whose it is, empty or not, is somebody else's: EXISTS */
     bool fresh;               /* nothing of this name is on the disk: the call makes and reads nothing */
     int64_t now_ms;           /* wall clock */
 };
@@ -204,11 +206,16 @@ void partition_log_settle(struct partition_log *log);
 /* Of a detached log: partition_log_shutdown has something to sync. */
 bool partition_log_unsettled(const struct partition_log *log);
 
-/* Deletes a partition's directory: rename to `TOPIC-N.<uuid>-delete` now (so that the name is free), files later in a
- * job. `renamed` gets the new path. The log must be closed. Syncs nothing: if a power cut brings the old name back, the
- * directory's metadata still says whose it was. */
+#define PARTITION_DIRECTORY_DELETE "-delete" /* its files are removed, by the next start at the latest */
+#define PARTITION_DIRECTORY_STRAY "-stray"   /* nobody looks at it, it is the operator's */
+
+/* Renames a partition's directory to `TOPIC-N.<uuid>ENDING`, one of the two above, so that the name is free. `renamed`
+ * gets the new path. The log must be closed. Syncs nothing: if a power cut brings the old name back, the directory's
+ * metadata still says whose it was. */
 MUST_USE enum status partition_directory_retire(struct disk *disk, const char *directory, struct uuid unique,
-                                                char renamed[4096]);
+                                                const char *ending, char renamed[4096]);
+/* Whether something may be in the segments of a directory; blocking. */
+MUST_USE enum status partition_directory_has_records(struct disk *disk, const char *directory, bool *has);
 /* Makes the name of a directory of this kind durable, then removes it with all files; blocking. */
 MUST_USE enum status partition_directory_remove(struct disk *disk, const char *directory);
 

@@ -112,6 +112,8 @@ static enum status recovery_remove_leftovers(struct recovery *recovery)
         if (strlen(name) < SEGMENT_NAME_ROOM) {
             log_file_path(files, name, path);
             status = disk_remove(files->disk, path);
+            /* One of these was written again since. */
+            status = status == STATUS_NOT_FOUND ? STATUS_OK : status;
         }
     }
     buffer_deinit(&recovery->leftovers);
@@ -715,34 +717,64 @@ static enum status recovery_producers(struct recovery *recovery)
     return status;
 }
 
-static enum status recovery_check_metadata(struct recovery *recovery)
+/* A directory that does not say whose it is may be what a power cut has left of a deleted namesake, and must not be
+ * guessed about: docs/decisions/0008-whose-directory.md. An empty one is anybody's. */
+static enum status recovery_claim(struct recovery *recovery, const char *path)
 {
     struct partition_log *log = recovery->log;
-    struct uuid found;
-    char path[DISK_PATH_MAX];
-    enum status status;
+    bool records = false;
+    enum status status = STATUS_OK;
 
-    log_file_path(&log->files, PARTITION_METADATA_NAME, path);
-    status = partition_metadata_read(log->files.disk, path, &found);
-    if (status == STATUS_OK) {
-        if (!uuid_is_zero(log->topic_id) && !uuid_equal(found, log->topic_id)) {
-            return STATUS_EXISTS;
-        }
-        log->topic_id = found;
-        return STATUS_OK;
-    }
-    if (status != STATUS_NOT_FOUND && status != STATUS_CORRUPT) {
-        return status;
-    }
     if (recovery->options->taken) {
         return STATUS_EXISTS;
+    }
+    if (log->made) {
+        status = partition_directory_has_records(log->files.disk, log->files.directory, &records);
+    }
+    if (status != STATUS_OK || records) {
+        return status != STATUS_OK ? status : STATUS_EXISTS;
     }
     log->identity_dirty = true;
     if (uuid_is_zero(log->topic_id) || !log->made) {
         return STATUS_OK;
     }
     recovery->repaired = true;
+    log->identity_made = true;
     return partition_metadata_write(log->files.disk, path, log->topic_id);
+}
+
+static enum status recovery_check_metadata(struct recovery *recovery)
+{
+    struct partition_log *log = recovery->log;
+    struct partition_identity found;
+    char path[DISK_PATH_MAX];
+    enum status status;
+
+    log_file_path(&log->files, PARTITION_METADATA_NAME, path);
+    status = partition_metadata_read(log->files.disk, path, log->topic_id, &found);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    switch (found.owner) {
+    case OWNER_NOBODY:
+    case OWNER_UNKNOWN:
+        return recovery_claim(recovery, path);
+    case OWNER_CLAIMED:
+    case OWNER_PROVEN:
+        break;
+    }
+    if (!uuid_is_zero(log->topic_id) && !uuid_equal(found.topic_id, log->topic_id)) {
+        return STATUS_EXISTS;
+    }
+    log->topic_id = found.topic_id;
+    log->identity_made = true;
+    if (!recovery->options->clean && !recovery->options->kept &&
+        recovery->options->recovery_point <= recovery->options->log_start_offset) {
+        /* Of this log nothing is known to have been synced, so it is not known of its name and of this file. */
+        log->identity_dirty = true;
+        found.damaged = true;
+    }
+    return found.damaged ? partition_metadata_replace(log->files.disk, path, log->topic_id) : STATUS_OK;
 }
 
 /* When the active segment was begun is not on disk; its first batch tells about it. */

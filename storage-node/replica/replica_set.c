@@ -239,23 +239,33 @@ static void replica_remove_done(struct env_job *base)
     replica_job_free(job);
 }
 
-/* Renames the directory now, so that its name is free, and removes it on a worker. */
-void replica_set_remove_directory(struct replica_set *set, const char *path)
+static enum status replica_set_retire(struct replica_set *set, const char *path, const char *ending,
+                                      char renamed[DISK_PATH_MAX])
 {
-    char renamed[DISK_PATH_MAX];
-    struct replica_job *job;
     struct uuid unique;
     uint64_t bits[2] = {env_random(set->env), env_random(set->env)};
     enum status status;
 
     memcpy(unique.data, bits, sizeof(unique.data));
-    status = partition_directory_retire(set->env->disk, path, unique, renamed);
+    status = partition_directory_retire(set->env->disk, path, unique, ending, renamed);
+    if (status != STATUS_OK && status != STATUS_NO_SPACE) {
+        trace_warn("partition_retire_failed", T_TEXT("path", path), T_STATUS("why", status));
+    }
+    return status;
+}
+
+/* Renames the directory now, so that its name is free, and removes it on a worker. */
+void replica_set_remove_directory(struct replica_set *set, const char *path)
+{
+    char renamed[DISK_PATH_MAX];
+    struct replica_job *job;
+    const enum status status = replica_set_retire(set, path, PARTITION_DIRECTORY_DELETE, renamed);
+
     if (status == STATUS_NO_SPACE) {
         /* The longer name needs another block of the directory above. It goes under its own name, which is not free
          * until then. */
         memcpy(renamed, path, strlen(path) + 1);
     } else if (status != STATUS_OK) {
-        trace_warn("partition_retire_failed", T_TEXT("path", path), T_STATUS("why", status));
         return;
     }
     job = memory_alloc_zero(1, sizeof(*job));
@@ -264,6 +274,17 @@ void replica_set_remove_directory(struct replica_set *set, const char *path)
     job->job.work = replica_remove_work;
     job->job.done = replica_remove_done;
     env_submit(set->env, ENV_LANE_BACKGROUND, &job->job);
+}
+
+void replica_set_keep_directory(struct replica_set *set, const char *path)
+{
+    char renamed[DISK_PATH_MAX];
+
+    if (replica_set_retire(set, path, PARTITION_DIRECTORY_STRAY, renamed) == STATUS_OK) {
+        trace_warn("partition_set_aside", T_TEXT("path", path), T_TEXT("now", renamed),
+                   T_TEXT("why", "it has records and does not say of which topic"),
+                   T_TEXT("to_take_it_back", "stop the node, rename it back, write partition.metadata"));
+    }
 }
 
 static void partition_log_failed(void *context, enum status status)

@@ -80,6 +80,8 @@ void replica_set_close(struct replica_set *set, struct partition *partition, boo
 /* Retires the directory `path`, in which no partition of this or another loop is open: renamed now, so that its name is
  * free, removed on a worker. */
 void replica_set_remove_directory(struct replica_set *set, const char *path);
+/* The same of one that nobody can say the topic of: it is renamed, and left to the operator. */
+void replica_set_keep_directory(struct replica_set *set, const char *path);
 /* The new effective config of a topic, for all its partitions here. */
 void replica_set_configure(struct replica_set *set, struct uuid topic_id, const struct topic_config *config,
                            const struct log_config *log);

@@ -100,14 +100,14 @@ static void clean(const struct world *world)
 
 static void metadata(const struct world *world)
 {
-    struct uuid id;
-    struct uuid again;
-    const enum status status = partition_metadata_read(world->disk, "/d/file", &id);
+    struct partition_identity found;
+    struct partition_identity again;
 
-    if (status != STATUS_CORRUPT && done(world, status) &&
-        done(world, partition_metadata_write(world->disk, "/d/file", id)) &&
-        done(world, partition_metadata_read(world->disk, "/d/file", &again))) {
-        ASSERT(uuid_equal(id, again));
+    if (done(world, partition_metadata_read(world->disk, "/d/file", UUID_ZERO, &found)) &&
+        (found.owner == OWNER_CLAIMED || found.owner == OWNER_PROVEN) &&
+        done(world, partition_metadata_write(world->disk, "/d/file", found.topic_id)) &&
+        done(world, partition_metadata_read(world->disk, "/d/file", UUID_ZERO, &again))) {
+        ASSERT(again.owner == OWNER_PROVEN && !again.damaged && uuid_equal(found.topic_id, again.topic_id));
     }
 }
 

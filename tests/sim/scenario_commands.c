@@ -466,6 +466,28 @@ static bool command_tear(struct scenario *scenario, struct words *words)
     return true;
 }
 
+/* unname T P on MEMBER: the file that says whose directory it is goes. The member is down. */
+static bool command_unname(struct scenario *scenario, struct words *words)
+{
+    struct sim_process *process;
+    char path[DISK_PATH_MAX];
+    const char *topic;
+    int32_t partition;
+
+    if (!need_partition(scenario, words, &topic, &partition) || !need(scenario, words, "on") ||
+        !need_member(scenario, words, &process)) {
+        return false;
+    }
+    if (sim_process_running(process)) {
+        return fail(scenario, "%s runs", sim_process_name(process));
+    }
+    snprintf(path, sizeof(path), "/data/%s-%" PRId32 "/partition.metadata", topic, partition);
+    if (disk_remove(sim_disk(process), path) != STATUS_OK) {
+        return fail(scenario, "%s has no such file", sim_process_name(process));
+    }
+    return true;
+}
+
 static bool command_jump(struct scenario *scenario, struct words *words)
 {
     struct sim_process *process;
@@ -724,7 +746,7 @@ static const struct {
     {"power", command_power},   {"stop", command_stop},       {"pause", command_pause}, {"resume", command_resume},
     {"block", command_block},   {"partition", command_partition}, {"heal", command_heal}, {"fill", command_fill},
     {"free", command_free},     {"break", command_break},     {"jump", command_jump},   {"wait", command_wait},
-    {"expect", command_expect}, {"tear", command_tear},
+    {"expect", command_expect}, {"tear", command_tear}, {"unname", command_unname},
 };
 
 /* These send the client; with `try` in front it takes the first answer. */

@@ -13,6 +13,8 @@
 #include "tests/unit/rpc/world.h"
 #include "tests/unit/server/batches.h"
 
+#include <stdio.h>
+
 #define WAITS_MAX 64
 
 struct fixture {
@@ -777,6 +779,46 @@ static void what_is_left_of_anothers_directory_is_not_taken_over(void **state)
     assert_int_equal(partition_log_end_offset(partition_of(fixture, 2)->log), 0);
 }
 
+static void name_seen(void *context, const char *name, enum disk_kind kind)
+{
+    char *seen = context;
+
+    if (kind == DISK_DIRECTORY) {
+        snprintf(seen, 256, "%s", name);
+    }
+}
+
+/* See docs/decisions/0008-whose-directory.md. */
+static void records_that_do_not_say_whose_they_are_are_set_aside_and_kept(void **state)
+{
+    struct fixture *fixture = *state;
+    char seen[256] = "";
+    char path[512];
+    struct wait wait;
+
+    append(fixture, open_leader(fixture), &wait, 0, true, NULL);
+    world_run(&fixture->world);
+    replica_set_close(&fixture->set, partition_of(fixture, 1), false);
+    world_run(&fixture->world);
+    assert_int_equal(disk_remove(&fixture->disk.disk, "/data/events-3/partition.metadata"), STATUS_OK);
+    fixture->checkpoint = 2;
+    open_partition(fixture, 1, true, 0);
+    world_sleep(&fixture->world, 10 * NS_PER_SECOND);
+    assert_int_equal(partition_of(fixture, 1)->state, PARTITION_LOADING);
+    assert_true(fixture->names_taken > 0);
+    replica_set_keep_directory(&fixture->set, "/data/events-3");
+    assert_int_equal(disk_list(&fixture->disk.disk, "/data", name_seen, seen), STATUS_OK);
+    assert_memory_equal(seen, "events-3.", 9);
+    assert_string_equal(seen + strlen(seen) - 6, "-stray");
+    world_sleep(&fixture->world, 2 * NS_PER_SECOND);
+    assert_int_equal(partition_of(fixture, 1)->state, PARTITION_ONLINE);
+    assert_int_equal(partition_log_end_offset(partition_of(fixture, 1)->log), 0);
+    assert_int_equal(partition_log_start_offset(partition_of(fixture, 1)->log), 0);
+    snprintf(path, sizeof(path), "/data/%s/00000000000000000000.log", seen);
+    assert_non_null(memory_disk_contents(&fixture->disk, path));
+    assert_true(memory_disk_contents(&fixture->disk, path)->size > 0);
+}
+
 static void a_directory_goes_although_a_full_disk_has_no_room_for_its_longer_name(void **state)
 {
     struct fixture *fixture = *state;
@@ -891,6 +933,7 @@ int main(void)
         TEST(a_name_that_stays_taken_ends_offline),
         TEST(a_name_that_becomes_free_late_is_taken_without_the_old_checkpoints),
         TEST(what_is_left_of_anothers_directory_is_not_taken_over),
+        TEST(records_that_do_not_say_whose_they_are_are_set_aside_and_kept),
         TEST(a_directory_goes_although_a_full_disk_has_no_room_for_its_longer_name),
         TEST(a_full_disk_is_waited_for_at_the_opening),
         TEST(a_name_that_stays_taken_does_not_hold_up_a_stop),

@@ -408,8 +408,9 @@ static void a_retired_directory_frees_its_name_and_goes(void **state)
 
     fill_segments(world);
     world_stop(world);
-    assert_int_equal(
-        partition_directory_retire(&world->memory.disk, WORLD_DIRECTORY, (struct uuid){{0xab, 1}}, renamed), STATUS_OK);
+    assert_int_equal(partition_directory_retire(&world->memory.disk, WORLD_DIRECTORY, (struct uuid){{0xab, 1}},
+                                                PARTITION_DIRECTORY_DELETE, renamed),
+                     STATUS_OK);
     assert_string_equal(renamed, WORLD_DIRECTORY ".ab010000000000000000000000000000-delete");
     assert_int_equal(disk_file_size(&world->memory.disk, world_path("00000000000000000000.log"), &size),
                      STATUS_NOT_FOUND);

@@ -130,7 +130,23 @@ enum status world_try_open(struct world *world, bool clean)
 
 void world_open(struct world *world, bool clean)
 {
-    assert_int_equal(world_try_open(world, clean), STATUS_OK);
+    const bool kept = world->kept;
+    enum status status = world_try_open(world, clean);
+
+    if (status == STATUS_EXISTS && world->acked == 0 && !clean && !kept) {
+        /* The file that says whose these records are did not survive, as none of it need have. The node sets it
+         * aside. */
+        char renamed[DISK_PATH_MAX];
+
+        assert_int_equal(partition_directory_retire(&world->memory.disk, WORLD_DIRECTORY, (struct uuid){{1}},
+                                                    PARTITION_DIRECTORY_STRAY, renamed),
+                         STATUS_OK);
+        world->recovery_point = 0;
+        world->log_start = 0;
+        world_forget_from(world, 0);
+        status = world_try_open(world, clean);
+    }
+    assert_int_equal(status, STATUS_OK);
 }
 
 void world_work(struct world *world)
