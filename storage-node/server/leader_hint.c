@@ -3,131 +3,63 @@
 
 #include "common/wire/error.h"
 #include "storage-node/server/describe.h"
-#include "wire/fetch.h"
-#include "wire/produce.h"
 
-/* Leaders named in one answer. */
-#define HINT_LEADERS_MAX 64
-
-struct hint_leaders {
-    int32_t ids[HINT_LEADERS_MAX];
-    int32_t count;
-};
-
-static bool hint_wanted(int16_t error)
+void leader_hint_init(struct leader_hint *hint, struct shard *shard, struct rpc_request *request)
 {
-    return error == ERROR_NOT_LEADER_OR_FOLLOWER || error == ERROR_FENCED_LEADER_EPOCH;
+    hint->shard = shard;
+    hint->request = request;
+    hint->count = 0;
 }
 
-/* The partition's row, if the image knows the topic. */
-static bool hint_find(const struct shard *shard, struct string name, struct uuid id, int32_t partition,
-                      struct partition_image *row)
+static void hint_remember(struct leader_hint *hint, int32_t id)
 {
-    const struct topic_image *topic = name.data != NULL && name.size > 0 ? image_topic_by_name(shard->image, name)
-                                                                         : image_topic_by_id(shard->image, id);
-
-    return topic != NULL && topic_image_partition(topic, partition, row);
-}
-
-static void hint_remember(struct hint_leaders *leaders, int32_t id)
-{
-    for (int32_t i = 0; i < leaders->count; i++) {
-        if (leaders->ids[i] == id) {
+    for (int32_t i = 0; i < hint->count; i++) {
+        if (hint->ids[i] == id) {
             return;
         }
     }
-    if (id >= 0 && leaders->count < HINT_LEADERS_MAX) {
-        leaders->ids[leaders->count++] = id;
+    if (id >= 0 && hint->count < LEADER_HINT_MAX) {
+        hint->ids[hint->count++] = id;
     }
 }
 
-/* The address of a broker for clients of this listener; NULL if it is not registered or has none. */
-static const struct endpoint_image *hint_endpoint(const struct shard *shard, int32_t id, uint32_t listener,
-                                                  struct string *rack)
+void leader_hint_partition(struct leader_hint *hint, int16_t error, struct string name, struct uuid topic_id,
+                           int32_t partition, int32_t *id, int32_t *epoch)
 {
-    const struct broker_image *broker = image_broker(shard->image, id);
+    const struct image *image = hint->shard->image;
+    const struct topic_image *topic;
+    struct partition_image row;
 
-    if (broker == NULL) {
-        return NULL;
-    }
-    *rack = broker->rack;
-    return describe_endpoint(shard, broker, listener);
-}
-
-void leader_hint_produce(struct shard *shard, struct rpc_request *request)
-{
-    struct produce_response *response = request->response;
-    struct hint_leaders leaders = {.count = 0};
-
-    if (request->version < 10) {
+    if (error != ERROR_NOT_LEADER_OR_FOLLOWER && error != ERROR_FENCED_LEADER_EPOCH) {
         return;
     }
-    for (int32_t i = 0; i < response->responses_count; i++) {
-        struct produce_response_responses *topic = &response->responses[i];
-
-        for (int32_t j = 0; j < topic->partition_responses_count; j++) {
-            struct produce_response_responses_partition_responses *answer = &topic->partition_responses[j];
-            struct partition_image row;
-
-            if (hint_wanted(answer->error_code) && hint_find(shard, topic->name, topic->topic_id, answer->index,
-                                                             &row)) {
-                answer->current_leader.leader_id = row.leader;
-                answer->current_leader.leader_epoch = row.leader_epoch;
-                hint_remember(&leaders, row.leader);
-            }
-        }
+    topic = name.data != NULL && name.size > 0 ? image_topic_by_name(image, name) : image_topic_by_id(image, topic_id);
+    if (topic == NULL || !topic_image_partition(topic, partition, &row)) {
+        return;
     }
-    response->node_endpoints = arena_need(&request->arena, (size_t)leaders.count, sizeof(*response->node_endpoints));
-    for (int32_t i = 0; i < leaders.count; i++) {
-        struct string rack;
-        const struct endpoint_image *endpoint = hint_endpoint(shard, leaders.ids[i], request->listener, &rack);
+    *id = row.leader;
+    *epoch = row.leader_epoch;
+    hint_remember(hint, row.leader);
+}
+
+int32_t leader_hint_endpoints(const struct leader_hint *hint, struct leader_endpoint endpoints[LEADER_HINT_MAX])
+{
+    struct arena *arena = &hint->request->arena;
+    int32_t count = 0;
+
+    for (int32_t i = 0; i < hint->count; i++) {
+        const struct broker_image *broker = image_broker(hint->shard->image, hint->ids[i]);
+        const struct endpoint_image *endpoint =
+            broker != NULL ? describe_endpoint(hint->shard, broker, hint->request->listener) : NULL;
 
         if (endpoint != NULL) {
-            response->node_endpoints[response->node_endpoints_count++] = (struct produce_response_node_endpoints){
-                .node_id = leaders.ids[i],
-                .host = arena_copy_string(&request->arena, endpoint->host),
+            endpoints[count++] = (struct leader_endpoint){
+                .node_id = hint->ids[i],
                 .port = endpoint->port,
-                .rack = arena_copy_string(&request->arena, rack),
+                .host = arena_copy_string(arena, endpoint->host),
+                .rack = arena_copy_string(arena, broker->rack),
             };
         }
     }
-}
-
-void leader_hint_fetch(struct shard *shard, struct rpc_request *request)
-{
-    struct fetch_response *response = request->response;
-    struct hint_leaders leaders = {.count = 0};
-
-    if (request->version < 16) {
-        return;
-    }
-    for (int32_t i = 0; i < response->responses_count; i++) {
-        struct fetch_response_responses *topic = &response->responses[i];
-
-        for (int32_t j = 0; j < topic->partitions_count; j++) {
-            struct fetch_response_responses_partitions *answer = &topic->partitions[j];
-            struct partition_image row;
-
-            if (hint_wanted(answer->error_code) &&
-                hint_find(shard, topic->topic, topic->topic_id, answer->partition_index, &row)) {
-                answer->current_leader.leader_id = row.leader;
-                answer->current_leader.leader_epoch = row.leader_epoch;
-                hint_remember(&leaders, row.leader);
-            }
-        }
-    }
-    response->node_endpoints = arena_need(&request->arena, (size_t)leaders.count, sizeof(*response->node_endpoints));
-    for (int32_t i = 0; i < leaders.count; i++) {
-        struct string rack;
-        const struct endpoint_image *endpoint = hint_endpoint(shard, leaders.ids[i], request->listener, &rack);
-
-        if (endpoint != NULL) {
-            response->node_endpoints[response->node_endpoints_count++] = (struct fetch_response_node_endpoints){
-                .node_id = leaders.ids[i],
-                .host = arena_copy_string(&request->arena, endpoint->host),
-                .port = endpoint->port,
-                .rack = arena_copy_string(&request->arena, rack),
-            };
-        }
-    }
+    return count;
 }

@@ -44,6 +44,10 @@ static inline struct shard *shard_of_request(const struct rpc_request *request)
     return request->service;
 }
 
+/* How long a request waits for its partition to be opened: as long as its client would wait if it were sent away, which
+ * would also make it ask for metadata that does not help. */
+#define SHARD_LOAD_PATIENCE_NS (100 * NS_PER_MS)
+
 /* What a request's topic and partition are: a topic of the image, the partition's row and whether we lead it. Error
  * codes as produce and fetch give them: UNKNOWN_TOPIC_OR_PARTITION or UNKNOWN_TOPIC_ID, NOT_LEADER_OR_FOLLOWER. `name`
  * null: by id. */

@@ -6,6 +6,9 @@
  *                   What the page cache does not have a worker reads first: the loop waits for no disk
  *                   else WATCH: every share looks out for a higher high watermark; a sign of it, or the timer: READ
  *
+ * A partition that is being opened has nothing yet: the fetch waits for it as for data, but at least for a moment, as
+ * produce does, even if its client would not wait at all.
+ *
  * A share's READ ends its watch first, and a watch that finds data at once wakes at once, so no append between look-up
  * and watch is missed. Wake-ups that arrive while a READ is under way are ignored: that READ sees what they
  * announced. */
@@ -29,6 +32,7 @@ struct fetch_part;
 /* One partition of the fetch. Lives in the request's arena. */
 struct fetch_item {
     struct fetch_watch watch;
+    struct load_watch load;
     struct fetch_part *part; /* NULL: `error` was plain at home */
     struct fetch_item *next; /* of the same part */
     struct session_partition *session;
@@ -46,7 +50,8 @@ struct fetch_item {
     int32_t diverging_epoch;
     int64_t diverging_end;
     int16_t error;
-    bool watching;
+    bool watching; /* `watch` or, if it is `loading`, `load` is linked */
+    bool loading;  /* with `error` for the case that it has to be answered */
 };
 
 /* What one loop does of a fetch. */
@@ -87,7 +92,7 @@ static void fetch_read(struct fetch *fetch);
 static void fetch_item_unwatch(struct fetch_item *item)
 {
     if (item->watching) {
-        list_remove(&item->watch.link);
+        list_remove(item->loading ? &item->load.link : &item->watch.link);
         item->watching = false;
     }
 }
@@ -116,6 +121,7 @@ static void fetch_item_read(struct fetch_item *item)
     fetch_item_unwatch(item);
     item->high_watermark = -1;
     item->log_start_offset = -1;
+    item->loading = shard_partition_loading(item->part->shard, item->real_topic_id, item->partition) != NULL;
     item->error = shard_partition(item->part->shard, item->real_topic_id, item->partition, &partition);
     if (item->error == ERROR_NONE) {
         item->error = shard_check_epoch(partition, item->current_leader_epoch);
@@ -164,9 +170,8 @@ static void fetch_part_read(struct env_message *message)
     fetch_part_report(part, fetch_part_was_read);
 }
 
-static void fetch_item_wake(struct fetch_watch *watch)
+static void fetch_item_wake_part(struct fetch_item *item)
 {
-    struct fetch_item *item = CONTAINER_OF(watch, struct fetch_item, watch);
     struct fetch_part *part = item->part;
 
     item->watching = false;
@@ -182,25 +187,54 @@ static void fetch_item_wake(struct fetch_watch *watch)
     env_post(part->fetch->home->env, &part->wake);
 }
 
+static void fetch_item_wake(struct fetch_watch *watch)
+{
+    fetch_item_wake_part(CONTAINER_OF(watch, struct fetch_item, watch));
+}
+
+static void fetch_item_loaded(struct load_watch *load)
+{
+    fetch_item_wake_part(CONTAINER_OF(load, struct fetch_item, load));
+}
+
+/* False if the item's state changed since it was read. */
+static bool fetch_item_watch(struct fetch_item *item)
+{
+    struct shard *shard = item->part->shard;
+    struct partition *partition;
+
+    if (item->loading) {
+        partition = shard_partition_loading(shard, item->real_topic_id, item->partition);
+        if (partition == NULL) {
+            return false;
+        }
+        list_init(&item->load.link);
+        item->load.loaded = fetch_item_loaded;
+        item->watching = true;
+        partition_watch_load(partition, &item->load);
+        return true;
+    }
+    if (shard_partition(shard, item->real_topic_id, item->partition, &partition) != ERROR_NONE ||
+        shard_check_epoch(partition, item->current_leader_epoch) != ERROR_NONE) {
+        return false;
+    }
+    list_init(&item->watch.link);
+    item->watch.wake = fetch_item_wake;
+    /* From what this reader has seen, not from its offset: a slice that was too small was seen too. */
+    item->watch.offset = item->high_watermark;
+    item->watching = true;
+    partition_watch(partition, &item->watch);
+    return true;
+}
+
 static void fetch_part_watch(struct env_message *message)
 {
     struct fetch_part *part = CONTAINER_OF(message, struct fetch_part, watch);
 
     part->woken = false;
     for (struct fetch_item *item = part->items; item != NULL; item = item->next) {
-        struct partition *partition;
-
-        list_init(&item->watch.link);
-        item->watch.wake = fetch_item_wake;
-        /* From what this reader has seen, not from its offset: a slice that was too small was seen too. */
-        item->watch.offset = item->high_watermark;
-        if (shard_partition(part->shard, item->real_topic_id, item->partition, &partition) != ERROR_NONE ||
-            shard_check_epoch(partition, item->current_leader_epoch) != ERROR_NONE) {
-            /* Its state changed since it was read. */
-            fetch_item_wake(&item->watch);
-        } else {
-            item->watching = true;
-            partition_watch(partition, &item->watch);
+        if (!fetch_item_watch(item)) {
+            fetch_item_wake_part(item);
         }
     }
 }
@@ -252,10 +286,11 @@ static bool fetch_item_has_news(const struct fetch_item *item)
            session->sent_log_start_offset != item->log_start_offset;
 }
 
-/* Whether the answer names the item. */
+/* Whether the answer names the item. Of a partition that is being opened a session has no news: told of an error, its
+ * client would look for another leader again and again. */
 static bool fetch_tells(const struct fetch *fetch, const struct fetch_item *item)
 {
-    return fetch->full || fetch_item_has_news(item);
+    return fetch->full || (!item->loading && fetch_item_has_news(item));
 }
 
 static void fetch_answer_item(const struct fetch_item *item, struct fetch_response_responses_partitions *answer)
@@ -335,13 +370,45 @@ static void fetch_remember(struct fetch *fetch)
 
         item->session->sent_high_watermark = item->high_watermark;
         item->session->sent_log_start_offset = item->log_start_offset;
-        item->session->sent_error = item->error != ERROR_NONE;
+        item->session->sent_error = item->error != ERROR_NONE && fetch_tells(fetch, item);
         if (item->slice.size > 0) {
             list_remove(&item->session->link);
             list_append(&fetch->session->partitions, &item->session->link);
         }
     }
     fetch_session_end(&fetch->home->sessions, fetch->session);
+}
+
+/* Who leads the partitions that this node does not. */
+static void fetch_name_leaders(struct shard *home, struct rpc_request *request)
+{
+    struct fetch_response *response = request->response;
+    struct leader_endpoint endpoints[LEADER_HINT_MAX];
+    struct leader_hint hint;
+
+    if (request->version < 16) {
+        return;
+    }
+    leader_hint_init(&hint, home, request);
+    for (int32_t i = 0; i < response->responses_count; i++) {
+        const struct fetch_response_responses *topic = &response->responses[i];
+
+        for (int32_t j = 0; j < topic->partitions_count; j++) {
+            struct fetch_response_responses_partitions *answer = &topic->partitions[j];
+
+            leader_hint_partition(&hint, answer->error_code, topic->topic, topic->topic_id, answer->partition_index,
+                                  &answer->current_leader.leader_id, &answer->current_leader.leader_epoch);
+        }
+    }
+    response->node_endpoints_count = leader_hint_endpoints(&hint, endpoints);
+    response->node_endpoints =
+        arena_need(&request->arena, (size_t)response->node_endpoints_count, sizeof(*response->node_endpoints));
+    for (int32_t i = 0; i < response->node_endpoints_count; i++) {
+        response->node_endpoints[i] = (struct fetch_response_node_endpoints){.node_id = endpoints[i].node_id,
+                                                                          .host = endpoints[i].host,
+                                                                          .port = endpoints[i].port,
+                                                                          .rack = endpoints[i].rack};
+    }
 }
 
 static void fetch_complete(struct fetch *fetch)
@@ -352,7 +419,7 @@ static void fetch_complete(struct fetch *fetch)
     fetch->state = FETCH_ANSWERED;
     fetch_fill(fetch);
     response->session_id = fetch->session != NULL ? fetch->session->id : 0;
-    leader_hint_fetch(fetch->home, request);
+    fetch_name_leaders(fetch->home, request);
     fetch_remember(fetch);
     rpc_request_complete(request);
 }
@@ -410,19 +477,27 @@ static void fetch_answer(struct fetch *fetch)
 /* All parts have read: is it enough? */
 static void fetch_judge(struct fetch *fetch)
 {
+    const uint64_t now_ns = env_now_ns(fetch->home->env);
+    const uint64_t patience_ns = fetch->request->received_ns + SHARD_LOAD_PATIENCE_NS;
+    uint64_t deadline_ns = fetch->deadline_ns;
     int64_t bytes = 0;
     bool urgent = fetch->hurry || fetch->item_count == 0;
+    bool loading = false;
 
     for (size_t i = 0; i < fetch->item_count; i++) {
         const struct fetch_item *item = &fetch->items[i];
 
         bytes += (int64_t)item->slice.size;
-        urgent |= item->error != ERROR_NONE || item->diverging_epoch >= 0;
+        loading |= item->loading;
+        urgent |= !item->loading && (item->error != ERROR_NONE || item->diverging_epoch >= 0);
         /* More is there than one slice may hold, or behind the segment's end: waiting would not make this one
          * larger. */
         urgent |= item->slice.size > 0 && item->slice.next_offset < item->high_watermark;
     }
-    if (urgent || bytes >= fetch->min_bytes || env_now_ns(fetch->home->env) >= fetch->deadline_ns) {
+    if (loading && deadline_ns < patience_ns) {
+        deadline_ns = patience_ns;
+    }
+    if (urgent || (bytes >= fetch->min_bytes && (bytes > 0 || !loading)) || now_ns >= deadline_ns) {
         fetch_answer(fetch);
         return;
     }
@@ -431,7 +506,7 @@ static void fetch_judge(struct fetch *fetch)
     }
     fetch->state = FETCH_WATCHING;
     if (!env_timer_active(&fetch->timer)) {
-        env_timer_start(fetch->home->env, &fetch->timer, fetch->deadline_ns - env_now_ns(fetch->home->env));
+        env_timer_start(fetch->home->env, &fetch->timer, deadline_ns - now_ns);
     }
     for (uint32_t i = 0; i < fetch->home->count; i++) {
         struct fetch_part *part = &fetch->parts[i];

@@ -2,7 +2,7 @@
  * a time.
  *
  * A time is looked up in the time index by the owning loop; the batch it names may be compressed and cold, so a worker
- * reads it and looks into its records. */
+ * reads it and looks into its records. A partition that is being opened is waited for a moment, as produce does. */
 #include "common/base/assert.h"
 #include "common/base/memory.h"
 #include "common/batch/record.h"
@@ -22,6 +22,9 @@
 struct offsets_item {
     struct offsets_item *next;
     struct uuid topic_id;
+    struct load_watch load; /* while its partition is being opened */
+    struct env_timer patience;
+    struct tour *tour;
     int32_t shard;
     int64_t time;
     int32_t current_leader_epoch;
@@ -156,12 +159,54 @@ static bool offsets_find(struct shard *shard, struct tour *tour, struct offsets_
     return true;
 }
 
-/* False: a worker goes on with it. */
+/* Its partition is opened, or time is up: on the loop of the partition. */
+static void offsets_go_on(struct offsets_item *item)
+{
+    struct shard *shard = shard_at(item->tour->home, (uint32_t)item->shard);
+
+    list_remove(&item->load.link);
+    env_timer_stop(shard->env, &item->patience);
+    offsets_continue(shard, item->tour, item);
+}
+
+static void offsets_loaded(struct load_watch *load)
+{
+    offsets_go_on(CONTAINER_OF(load, struct offsets_item, load));
+}
+
+static void offsets_impatient(void *context)
+{
+    offsets_go_on(context);
+}
+
+/* All partitions of a request are waited for together, not one after the other. */
+static bool offsets_park(struct shard *shard, struct tour *tour, struct offsets_item *item)
+{
+    struct partition *partition = shard_partition_loading(shard, item->topic_id, item->answer->partition_index);
+    const uint64_t now_ns = env_now_ns(shard->env);
+    const uint64_t end_ns = tour->request->received_ns + SHARD_LOAD_PATIENCE_NS;
+
+    if (partition == NULL || now_ns >= end_ns) {
+        return false;
+    }
+    item->tour = tour;
+    item->load.loaded = offsets_loaded;
+    list_init(&item->load.link);
+    partition_watch_load(partition, &item->load);
+    env_timer_init(&item->patience, offsets_impatient, item);
+    env_timer_start(shard->env, &item->patience, end_ns - now_ns);
+    return true;
+}
+
+/* False: it goes on when the partition is opened, or when a worker is through with it. */
 static bool offsets_answer(struct shard *shard, struct tour *tour, struct offsets_item *item)
 {
     struct list_offsets_response_topics_partitions *answer = item->answer;
     struct partition *partition;
 
+    if (offsets_park(shard, tour, item)) {
+        return false;
+    }
     answer->error_code = shard_partition(shard, item->topic_id, answer->partition_index, &partition);
     if (answer->error_code == ERROR_NONE) {
         answer->error_code = shard_check_epoch(partition, item->current_leader_epoch);

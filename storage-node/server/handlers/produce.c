@@ -17,9 +17,6 @@
 #include "storage-node/server/shard.h"
 #include "wire/produce.h"
 
-/* How long a batch waits for its partition to be opened: as long as its producer would wait if it were sent away. */
-#define LOAD_PATIENCE_NS (100 * NS_PER_MS)
-
 struct produce_part;
 
 /* One batch for one partition. Lives in the request's arena. */
@@ -57,6 +54,38 @@ struct produce {
     struct produce_part *parts; /* one for each shard, used or not */
 };
 
+/* Who leads the partitions that this node does not. */
+static void produce_name_leaders(struct shard *home, struct rpc_request *request)
+{
+    struct produce_response *response = request->response;
+    struct leader_endpoint endpoints[LEADER_HINT_MAX];
+    struct leader_hint hint;
+
+    if (request->version < 10) {
+        return;
+    }
+    leader_hint_init(&hint, home, request);
+    for (int32_t i = 0; i < response->responses_count; i++) {
+        const struct produce_response_responses *topic = &response->responses[i];
+
+        for (int32_t j = 0; j < topic->partition_responses_count; j++) {
+            struct produce_response_responses_partition_responses *answer = &topic->partition_responses[j];
+
+            leader_hint_partition(&hint, answer->error_code, topic->name, topic->topic_id, answer->index,
+                                  &answer->current_leader.leader_id, &answer->current_leader.leader_epoch);
+        }
+    }
+    response->node_endpoints_count = leader_hint_endpoints(&hint, endpoints);
+    response->node_endpoints =
+        arena_need(&request->arena, (size_t)response->node_endpoints_count, sizeof(*response->node_endpoints));
+    for (int32_t i = 0; i < response->node_endpoints_count; i++) {
+        response->node_endpoints[i] = (struct produce_response_node_endpoints){.node_id = endpoints[i].node_id,
+                                                                          .host = endpoints[i].host,
+                                                                          .port = endpoints[i].port,
+                                                                          .rack = endpoints[i].rack};
+    }
+}
+
 static void produce_finish(struct produce *produce)
 {
     struct rpc_request *request = produce->request;
@@ -78,7 +107,7 @@ static void produce_finish(struct produce *produce)
         return;
     }
     if (failed) {
-        leader_hint_produce(produce->home, request);
+        produce_name_leaders(produce->home, request);
     }
     rpc_request_complete(request);
 }
@@ -296,7 +325,7 @@ static bool produce_item_park(struct produce_item *item)
     item->parked = true;
     part->pending++;
     if (!env_timer_active(&part->patience)) {
-        env_timer_start(part->shard->env, &part->patience, LOAD_PATIENCE_NS);
+        env_timer_start(part->shard->env, &part->patience, SHARD_LOAD_PATIENCE_NS);
     }
     return true;
 }
