@@ -138,6 +138,26 @@ static enum status log_drop_empty(struct partition_log *log)
     return status;
 }
 
+/* Makes durable what lies in front of a segment that is about to begin behind a hole, blocking: nothing else tells
+ * recovery such a hole from a lost piece. */
+static enum status log_sync_before_leap(struct partition_log *log)
+{
+    size_t i = log->segment_count;
+    enum status status;
+
+    while (i > 0 && log->segments[i - 1]->size == 0) {
+        i--;
+    }
+    if (i == 0) {
+        return STATUS_OK;
+    }
+    status = segment_sync(&log->files, log->segments[i - 1]);
+    if (status == STATUS_OK) {
+        status = disk_sync_directory(log->files.disk, log->files.directory);
+    }
+    return status == STATUS_OK ? STATUS_OK : STATUS_IO;
+}
+
 enum status log_roll(struct partition_log *log, int64_t base_offset)
 {
     const int64_t base = base_offset > log->log_end ? base_offset : log->log_end;
@@ -160,6 +180,9 @@ enum status log_roll(struct partition_log *log, int64_t base_offset)
             /* A snapshot only saves time at the next start. */
             status = log_failure_passes(status) ? STATUS_OK : status;
         }
+    }
+    if (status == STATUS_OK && base > log->log_end) {
+        status = log_sync_before_leap(log);
     }
     if (status == STATUS_OK) {
         status = log_add_segment(log, base, log_now(log));

@@ -235,6 +235,32 @@ static void a_leap_of_offsets_starts_a_segment(void **state)
     memory_free(batch.data);
 }
 
+/* The hole in front of a leap looks like a piece that was lost: no piece may be. */
+static void what_lies_in_front_of_a_leap_survives_a_power_cut(void **state)
+{
+    struct world *world = *state;
+    const struct batch_recipe made = recipe(10, 1000);
+    struct space batch = batch_of_recipe(&made);
+    const int64_t far = INT64_C(5000000000);
+    struct log_slice slice;
+
+    world->config.durability = DURABILITY_MEMORY; /* nothing else is synced */
+    world_open(world, false);
+    world_fill(world, 3, 10);
+    batch_assign(batch, far, 2);
+    assert_int_equal(partition_log_append_copy(world->log, bytes_of(batch.data, batch.size)), STATUS_OK);
+    assert_int_equal(partition_log_flush(world->log), STATUS_OK);
+    assert_int_equal(disk_sync_directory(&world->memory.disk, WORLD_DIRECTORY), STATUS_OK);
+    world_crash(world, MEMORY_CRASH_LOSES);
+    world_open(world, false);
+    assert_int_equal(partition_log_segment_count(world->log), 2);
+    assert_int_equal(partition_log_read(world->log, 0, far, 1000, true, &slice), STATUS_OK);
+    assert_non_null(slice.file);
+    assert_true(slice.first_offset == 0 && slice.next_offset >= 3);
+    file_unref(slice.file);
+    memory_free(batch.data);
+}
+
 static void an_empty_segment_makes_room_for_a_leap(void **state)
 {
     struct world *world = *state;
@@ -373,6 +399,7 @@ int test_append(void)
         LOG_TEST(jitter_rolls_earlier_but_never_later),
         LOG_TEST(a_full_index_rolls),
         LOG_TEST(a_leap_of_offsets_starts_a_segment),
+        LOG_TEST(what_lies_in_front_of_a_leap_survives_a_power_cut),
         LOG_TEST(an_empty_segment_makes_room_for_a_leap),
         LOG_TEST(a_follower_takes_batches_with_gaps_but_never_backwards),
         LOG_TEST(preallocation_leaves_no_tail),
