@@ -163,6 +163,7 @@ enum status log_roll(struct partition_log *log, int64_t base_offset)
     const int64_t base = base_offset > log->log_end ? base_offset : log->log_end;
     enum status status = partition_log_flush(log);
     const bool empty = log_active(log)->size == 0;
+    const bool busy = log_is_busy(log, log_now(log));
 
     if (status == STATUS_OK) {
         status = log_make(log);
@@ -186,6 +187,9 @@ enum status log_roll(struct partition_log *log, int64_t base_offset)
     }
     if (status == STATUS_OK) {
         status = log_add_segment(log, base, log_now(log));
+    }
+    if (status == STATUS_OK && busy) {
+        segment_make_indexes(&log->files, log_active(log));
     }
     if (status == STATUS_OK && empty) {
         status = log_drop_empty(log);

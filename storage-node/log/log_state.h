@@ -214,7 +214,9 @@ MUST_USE enum status log_delete_segments(struct partition_log *log, size_t first
 /* Adds a file that was renamed to .deleted; takes `file`. */
 void log_deleted_push(struct partition_log *log, int64_t base_offset, int64_t due_ms, struct file *file);
 
-/* recycle.c. The file of a segment about to be deleted by retention, if it may be written over: one reference. */
+/* recycle.c. Whether the log is of class memory and rolls so often that files are worth being kept for it. */
+bool log_is_busy(const struct partition_log *log, int64_t now_ms);
+/* The file of a segment about to be deleted by retention, if it may be written over: one reference. */
 struct file *log_spare_candidate(struct partition_log *log, const struct segment *segment, int64_t now_ms);
 bool log_spare_wanted(const struct partition_log *log);
 /* Takes `file`, whose old name is gone for good. */

@@ -126,7 +126,7 @@ static enum status recovery_remove_dropped(struct recovery *recovery)
     struct partition_log *log = recovery->log;
 
     for (size_t i = 0; i < log->deleted_count; i++) {
-        for (int part = SEGMENT_LOG; part <= SEGMENT_TXN_INDEX; part++) {
+        for (int part = SEGMENT_LOG; part <= SEGMENT_SNAPSHOT; part++) {
             char path[DISK_PATH_MAX];
             enum status status;
 

@@ -31,11 +31,14 @@
 
 const uint8_t segment_mark[SEGMENT_MARK_SIZE];
 
+bool log_is_busy(const struct partition_log *log, int64_t now_ms)
+{
+    return log->config.durability == DURABILITY_MEMORY && now_ms - log_active(log)->created_ms <= SPARE_AGE_MAX_MS;
+}
+
 struct file *log_spare_candidate(struct partition_log *log, const struct segment *segment, int64_t now_ms)
 {
-    const bool busy = now_ms - log_active(log)->created_ms <= SPARE_AGE_MAX_MS;
-
-    if (log->config.durability != DURABILITY_MEMORY || log->env == NULL || !busy || segment == log_active(log) ||
+    if (log->env == NULL || !log_is_busy(log, now_ms) || segment == log_active(log) ||
         segment->size < log->config.segment_bytes / 2 || segment->pinned != NULL || segment->slot.file == NULL ||
         segment->slot.outlived) {
         return NULL;

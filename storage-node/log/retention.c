@@ -1,6 +1,7 @@
 /* Moving the start of the log forward, and the periodic care that goes with it. What is deleted goes in two steps:
  * renamed at once, so that a start finds no half of it, and removed after file.delete.delay.ms by a worker, because
- * removing a large file may block and a consumer may still read from it. */
+ * a consumer may still read from it and removing blocks: also a file of one page waits for its pages on their way to
+ * the disk and, where the file system tells the disk what is free, for the disk. */
 #include "storage-node/log/log_state.h"
 
 #include "common/base/assert.h"
@@ -12,37 +13,35 @@
 /* Without an append for so long a log counts as resting. */
 #define REST_AFTER_MS 1000
 
-/* Removes what is left of one segment. Carries all it needs: the log may be gone when it ends. */
+/* Removes what is left of one segment, or makes its .log the log's spare. Carries all it needs: the log may be gone
+ * when it ends. */
 struct removal_job {
     struct env_job job;
     struct log_files files; /* with a directory name of its own */
     int64_t base_offset;
-    struct file *file;         /* not NULL: the .log stays and becomes the log's spare */
+    enum segment_part first;   /* of what is removed */
+    struct file *file;         /* what becomes the spare; else NULL */
     struct partition_log *log; /* of such a job, the loop's; NULL: it is gone */
     bool refused;              /* the loop's: the file is to be removed after all */
     enum status status;
 };
 
-static enum status segment_rename_parts(const struct log_files *files, int64_t base_offset)
+/* NOT_FOUND is no failure. */
+static enum status segment_rename_part(const struct log_files *files, int64_t base_offset, enum segment_part part)
 {
-    for (int part = SEGMENT_LOG; part <= SEGMENT_TXN_INDEX; part++) {
-        UNINITIALIZED char from[DISK_PATH_MAX];
-        UNINITIALIZED char to[DISK_PATH_MAX];
-        enum status status;
+    UNINITIALIZED char from[DISK_PATH_MAX];
+    UNINITIALIZED char to[DISK_PATH_MAX];
+    enum status status;
 
-        segment_path(files, base_offset, (enum segment_part)part, "", from);
-        segment_path(files, base_offset, (enum segment_part)part, SEGMENT_DELETED, to);
-        status = disk_rename(files->disk, from, to);
-        if (status == STATUS_NO_SPACE) {
-            /* The longer name needs another block of the directory. Deleting is what makes room, so it must not fail
-             * for want of it; who reads from the file has it open. */
-            status = disk_remove(files->disk, from);
-        }
-        if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
-            return status;
-        }
+    segment_path(files, base_offset, part, "", from);
+    segment_path(files, base_offset, part, SEGMENT_DELETED, to);
+    status = disk_rename(files->disk, from, to);
+    if (status == STATUS_NO_SPACE) {
+        /* The longer name needs another block of the directory. Deleting is what makes room, so it must not fail
+         * for want of it; who reads from the file has it open. */
+        status = disk_remove(files->disk, from);
     }
-    return STATUS_OK;
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 void log_deleted_push(struct partition_log *log, int64_t base_offset, int64_t due_ms, struct file *file)
@@ -57,14 +56,13 @@ static enum status log_delete_segment(struct partition_log *log, size_t at, int6
 {
     struct segment *segment = log->segments[at];
     const int64_t base_offset = segment->base_offset;
-    UNINITIALIZED char snapshot[DISK_PATH_MAX];
-    enum status status;
+    enum status status = STATUS_OK;
 
-    segment_path(&log->files, base_offset, SEGMENT_SNAPSHOT, "", snapshot);
-    status = segment_rename_parts(&log->files, base_offset);
-    if (status == STATUS_OK && base_offset != log->log_end) {
-        status = disk_remove(log->files.disk, snapshot);
-        status = status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    for (int part = SEGMENT_LOG; part <= SEGMENT_SNAPSHOT && status == STATUS_OK; part++) {
+        /* The snapshot at the log's end is of use. */
+        if (part != SEGMENT_SNAPSHOT || base_offset != log->log_end) {
+            status = segment_rename_part(&log->files, base_offset, (enum segment_part)part);
+        }
     }
     if (status != STATUS_OK) {
         return status;
@@ -99,11 +97,28 @@ enum status log_delete_segments(struct partition_log *log, size_t first, size_t 
     return log_delete_run(log, first, count, due_ms, false);
 }
 
+static struct removal_job *removal_job_create(const struct partition_log *log, int64_t base_offset)
+{
+    struct removal_job *job = memory_alloc_zero(1, sizeof(*job));
+
+    job->files.disk = log->files.disk;
+    job->files.directory = memory_copy_text(log->files.directory, strlen(log->files.directory));
+    job->base_offset = base_offset;
+    return job;
+}
+
+static void removal_job_free(struct removal_job *job)
+{
+    file_unref(job->file);
+    memory_free(job->files.directory);
+    memory_free(job);
+}
+
 static void removal_work(struct env_job *env_job)
 {
     struct removal_job *job = CONTAINER_OF(env_job, struct removal_job, job);
 
-    for (int part = job->file != NULL ? SEGMENT_OFFSET_INDEX : SEGMENT_LOG; part <= SEGMENT_TXN_INDEX; part++) {
+    for (int part = (int)job->first; part <= SEGMENT_SNAPSHOT; part++) {
         UNINITIALIZED char path[DISK_PATH_MAX];
 
         segment_path(&job->files, job->base_offset, (enum segment_part)part, SEGMENT_DELETED, path);
@@ -111,26 +126,45 @@ static void removal_work(struct env_job *env_job)
             continue; /* not there, or the next start removes it */
         }
     }
-    if (job->file != NULL) {
-        job->status = disk_sync_directory(job->files.disk, job->files.directory);
-    }
 }
 
 static void removal_done(struct env_job *env_job)
 {
+    removal_job_free(CONTAINER_OF(env_job, struct removal_job, job));
+}
+
+static void log_remove_parts(struct partition_log *log, int64_t base_offset, enum segment_part first)
+{
+    struct removal_job *job = removal_job_create(log, base_offset);
+
+    job->job.work = removal_work;
+    job->job.done = removal_done;
+    job->first = first;
+    env_submit(log->env, ENV_LANE_BACKGROUND, &job->job);
+}
+
+static void spare_work(struct env_job *env_job)
+{
     struct removal_job *job = CONTAINER_OF(env_job, struct removal_job, job);
 
-    if (job->log != NULL) {
-        job->log->spare_job = NULL;
+    job->status = disk_sync_directory(job->files.disk, job->files.directory);
+}
+
+static void spare_done(struct env_job *env_job)
+{
+    struct removal_job *job = CONTAINER_OF(env_job, struct removal_job, job);
+    struct partition_log *log = job->log;
+
+    if (log != NULL) {
+        log->spare_job = NULL;
         if (job->status == STATUS_OK && !job->refused) {
-            log_spare_put(job->log, file_ref(job->file), job->base_offset);
+            log_spare_put(log, file_ref(job->file), job->base_offset);
+            log_remove_parts(log, job->base_offset, SEGMENT_OFFSET_INDEX);
         } else {
-            log_deleted_push(job->log, job->base_offset, 0, NULL);
+            log_deleted_push(log, job->base_offset, 0, NULL);
         }
     }
-    file_unref(job->file);
-    memory_free(job->files.directory);
-    memory_free(job);
+    removal_job_free(job);
 }
 
 void log_spare_job_refuse(struct partition_log *log, bool gone)
@@ -144,22 +178,28 @@ void log_spare_job_refuse(struct partition_log *log, bool gone)
     }
 }
 
+/* Two steps: the spare must be there before the next roll, and not wait behind removals. */
+static void log_make_spare(struct partition_log *log, const struct deleted_segment *deleted)
+{
+    struct removal_job *job = removal_job_create(log, deleted->base_offset);
+
+    job->job.work = spare_work;
+    job->job.done = spare_done;
+    job->file = file_ref(deleted->file);
+    job->log = log;
+    log->spare_job = job;
+    env_submit(log->env, ENV_LANE_SYNC, &job->job);
+}
+
 static void log_remove(struct partition_log *log, const struct deleted_segment *deleted)
 {
-    struct removal_job *job = memory_alloc_zero(1, sizeof(*job));
-
-    job->job.work = removal_work;
-    job->job.done = removal_done;
-    job->files.disk = log->files.disk;
-    job->files.directory = memory_copy_text(log->files.directory, strlen(log->files.directory));
-    job->base_offset = deleted->base_offset;
     if (deleted->file != NULL && log_spare_wanted(log)) {
-        job->file = file_ref(deleted->file);
-        job->log = log;
-        log->spare_job = job;
+        log_make_spare(log, deleted);
+        file_unref(deleted->file);
+    } else {
+        file_unref(deleted->file);
+        log_remove_parts(log, deleted->base_offset, SEGMENT_LOG);
     }
-    file_unref(deleted->file);
-    env_submit(log->env, ENV_LANE_BACKGROUND, &job->job);
 }
 
 static void log_remove_deleted(struct partition_log *log, int64_t now_ms)

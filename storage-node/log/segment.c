@@ -116,6 +116,13 @@ enum status segment_seal(struct log_files *files, struct segment *segment)
     return status == STATUS_OK ? segment_write_indexes(files, segment) : status;
 }
 
+void segment_make_indexes(struct log_files *files, struct segment *segment)
+{
+    ASSERT(segment->offsets.file.waiting_count == 0 && segment->times.file.waiting_count == 0);
+    /* A failure shows again when there are entries to be written. */
+    (void)!segment_write_indexes(files, segment);
+}
+
 enum status segment_write_waiting(struct log_files *files, struct segment *segment)
 {
     enum status status = STATUS_OK;

@@ -61,6 +61,9 @@ MUST_USE enum status segment_note(struct log_files *files, struct segment *segme
 MUST_USE enum status segment_trim(struct log_files *files, struct segment *segment);
 /* Completes the indexes on disk and cuts old bytes off when no batch will follow, at a roll or a stop. */
 MUST_USE enum status segment_seal(struct log_files *files, struct segment *segment);
+/* Makes the empty files of both indexes now instead of with their first entries. In a directory that is being synced a
+ * new name waits for the disk, and in that of a busy log a sync follows soon, see recycle.c. */
+void segment_make_indexes(struct log_files *files, struct segment *segment);
 /* Writes index entries that still wait; files are made only if there are any. */
 MUST_USE enum status segment_write_waiting(struct log_files *files, struct segment *segment);
 /* Makes .log and both index files durable. */

@@ -44,6 +44,9 @@ static void the_next_segment_is_written_over_an_expired_one(void **state)
     assert_int_equal(partition_log_segment_count(world->log), 5);
     assert_int_equal(world_count_files(world, ".log.deleted"), 0);
     assert_int_equal(size_of(world, "00000000000000000020.log"), old);
+    /* Names are made at the roll, where entries come later. */
+    assert_int_equal(size_of(world, "00000000000000000020.index"), 0);
+    assert_int_equal(size_of(world, "00000000000000000020.timeindex"), 0);
     world_check_contents(world);
     /* Full: the file ends where its batches do. */
     world_fill(world, 4, 100);
