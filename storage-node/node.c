@@ -322,6 +322,7 @@ static void node_create_shard(struct node *node, uint32_t index)
                             .image = image_create()};
     list_init(&shard->producer_ids.waiting);
     conversions_init(&shard->conversions, shard->env);
+    wakes_init(&shard->wakes, shard->env);
     replica_set_init(&shard->replicas, &replica_options);
     shard->server = rpc_server_create(shard->env, &server_options);
     fetch_session_cache_init(&shard->sessions, slots / node->service.shard_count, env_random(shard->env));
@@ -676,6 +677,7 @@ void node_destroy(struct node *node)
 
         rpc_server_destroy(shard->server);
         fetch_session_cache_deinit(&shard->sessions);
+        wakes_deinit(&shard->wakes);
         conversions_deinit(&shard->conversions);
         replica_set_deinit(&shard->replicas);
         image_unref(shard->image);

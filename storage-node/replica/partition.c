@@ -42,7 +42,7 @@ static void partition_wake_watches(struct partition *partition, bool all)
         struct fetch_watch *watch = LIST_ENTRY(link, struct fetch_watch, link);
 
         link = link->next;
-        if (all || watch->offset < partition->high_watermark) {
+        if (all || partition_watch_is_due(partition, watch)) {
             list_remove(&watch->link);
             list_append(&ready, &watch->link);
         }
@@ -109,6 +109,9 @@ enum append_verdict partition_append(struct partition *partition, struct space b
         partition_log_append(partition->log, batch, partition->leader_epoch, result);
     const bool taken = verdict == APPEND_OK || verdict == APPEND_DUPLICATE;
 
+    if (verdict == APPEND_OK) {
+        partition->bytes_appended += batch.size;
+    }
     if (taken && wait != NULL) {
         wait->end_offset = result->last_offset + 1;
         list_append(&partition->appends, &wait->link);
@@ -152,12 +155,16 @@ void partition_advance(struct partition *partition)
             partition_log_sync(partition->log, &partition->sync);
         }
     }
+    if (kept == partition_log_end_offset(partition->log)) {
+        partition->bytes_readable = partition->bytes_appended;
+    }
     if (kept < start_offset) {
         kept = start_offset;
     }
     if (kept > partition->high_watermark) {
         partition->high_watermark = kept;
-        partition_wake_watches(partition, false);
+        /* Records that were deleted before they were readable: no bytes are to come. */
+        partition_wake_watches(partition, kept == start_offset);
     }
     partition_finish_appends(partition, STATUS_OK);
 }
@@ -208,7 +215,7 @@ void partition_flush(struct partition *partition)
 void partition_watch(struct partition *partition, struct fetch_watch *watch)
 {
     list_append(&partition->watches, &watch->link);
-    if (watch->offset < partition->high_watermark) {
+    if (partition_watch_is_due(partition, watch)) {
         /* Something came between look-up and watch: the turn's end wakes it. */
         partition->watch_due = true;
         if (list_empty(&partition->dirty_link)) {

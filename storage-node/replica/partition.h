@@ -50,7 +50,8 @@ struct append_wait {
 /* Waits for something to be readable. Embedded in its owner. */
 struct fetch_watch {
     struct list link;
-    int64_t offset; /* call `wake` once the high watermark is above this, or the partition changes state */
+    int64_t offset;    /* call `wake` once the high watermark is above this, or the partition changes state */
+    uint64_t appended; /* and the partition's bytes_appended has come to this; 0: whatever it is */
     void (*wake)(struct fetch_watch *watch);
 };
 
@@ -71,6 +72,8 @@ struct partition {
     struct list loads;         /* of struct load_watch, in the order in which they came */
     struct log_sync sync;
     struct env_hook close_hook; /* closing: waits until the log has told all that it has to tell */
+    uint64_t bytes_appended; /* since the partition is here; batches that were not kept count too */
+    uint64_t bytes_readable; /* what bytes_appended was when last all of it was below the high watermark */
     int64_t high_watermark;
     int64_t recovery_point;   /* as the checkpoints had it: what the next checkpoint says while the log is not open */
     int64_t log_start_offset; /* likewise */
@@ -94,6 +97,12 @@ enum append_verdict partition_append(struct partition *partition, struct space b
                                      struct append_result *result);
 /* Called by the set at the turn's end. */
 void partition_flush(struct partition *partition);
+/* Whether it is time to wake `watch`. A watch that waits for N bytes more than can be read asks for bytes_readable + N:
+ * it may be woken early, never late. */
+static inline bool partition_watch_is_due(const struct partition *partition, const struct fetch_watch *watch)
+{
+    return watch->offset < partition->high_watermark && partition->bytes_appended >= watch->appended;
+}
 /* Registers `watch`; if there is something above its offset already, it is woken at the end of this turn. */
 void partition_watch(struct partition *partition, struct fetch_watch *watch);
 /* The partition is loading. Calls `watch` once, not inside this call, in the turn in which that ends or the set stops;

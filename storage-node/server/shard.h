@@ -12,6 +12,7 @@
 #include "storage-node/replica/replica_set.h"
 #include "storage-node/server/conversion.h"
 #include "storage-node/server/fetch_session.h"
+#include "storage-node/server/wakes.h"
 
 struct service;
 
@@ -26,6 +27,7 @@ struct shard {
     struct rpc_server *server;
     struct fetch_session_cache sessions;
     struct conversions conversions;
+    struct wakes wakes;
     struct producer_id_block {
         int64_t next; /* first unused id */
         int64_t end;

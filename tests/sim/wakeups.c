@@ -29,7 +29,7 @@ static void wakeups_look_at(struct wakeups *wakeups, const char *node, const str
     {
         const struct fetch_watch *watch = LIST_ENTRY(link, struct fetch_watch, link);
 
-        if (watch->offset < partition->high_watermark) {
+        if (partition_watch_is_due(partition, watch)) {
             wakeups_fail(wakeups, node, partition, "a fetch waits for records behind", watch->offset);
             return;
         }

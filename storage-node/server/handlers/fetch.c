@@ -42,6 +42,7 @@ struct fetch_item {
     int64_t fetch_offset;
     int64_t high_watermark;
     int64_t log_start_offset;
+    uint64_t readable; /* the partition's bytes_readable when it was read */
     struct log_slice slice;
     int32_t partition;
     int32_t current_leader_epoch;
@@ -75,7 +76,9 @@ struct fetch {
     size_t item_count;
     struct env_timer timer;
     uint64_t deadline_ns;
+    struct wake wake; /* it was woken, and its turn comes */
     int64_t bytes_max;
+    int64_t bytes_each; /* while it watches: with less than this from every partition there is not enough */
     int32_t min_bytes;
     struct env_job warming;
     uint32_t pending; /* parts with an order */
@@ -129,6 +132,7 @@ static void fetch_item_read(struct fetch_item *item)
     if (item->error != ERROR_NONE) {
         return;
     }
+    item->readable = partition->bytes_readable;
     item->high_watermark = partition->high_watermark;
     item->log_start_offset = partition_log_start_offset(partition->log);
     if (fetch_item_diverges(item, partition)) {
@@ -197,6 +201,18 @@ static void fetch_item_loaded(struct load_watch *load)
     fetch_item_wake_part(CONTAINER_OF(load, struct fetch_item, load));
 }
 
+/* A partition that the fetch names twice is watched once: what comes wakes all of the part. */
+static bool fetch_item_is_watched(const struct fetch_item *item, const struct partition *partition)
+{
+    const struct fetch_watch *last;
+
+    if (list_empty(&partition->watches)) {
+        return false;
+    }
+    last = LIST_ENTRY(partition->watches.previous, struct fetch_watch, link);
+    return last->wake == fetch_item_wake && CONTAINER_OF(last, struct fetch_item, watch)->part == item->part;
+}
+
 /* False if the item's state changed since it was read. */
 static bool fetch_item_watch(struct fetch_item *item)
 {
@@ -218,8 +234,12 @@ static bool fetch_item_watch(struct fetch_item *item)
         shard_check_epoch(partition, item->current_leader_epoch) != ERROR_NONE) {
         return false;
     }
+    if (fetch_item_is_watched(item, partition)) {
+        return true;
+    }
     list_init(&item->watch.link);
     item->watch.wake = fetch_item_wake;
+    item->watch.appended = item->readable + (uint64_t)item->part->fetch->bytes_each;
     /* From what this reader has seen, not from its offset: a slice that was too small was seen too. */
     item->watch.offset = item->high_watermark;
     item->watching = true;
@@ -474,6 +494,21 @@ static void fetch_answer(struct fetch *fetch)
     fetch_complete(fetch);
 }
 
+/* How many bytes must come to one of the partitions at least before there may be enough: a fetch that waits for much is
+ * not woken by each record. A partition gives no more than the client allows for it. */
+static int64_t fetch_bytes_each(const struct fetch *fetch, int64_t bytes)
+{
+    int64_t each = (fetch->min_bytes - bytes) / (int64_t)fetch->item_count;
+
+    for (size_t i = 0; i < fetch->item_count; i++) {
+        const struct fetch_item *item = &fetch->items[i];
+        const int64_t room = item->bytes_max - (int64_t)item->slice.size;
+
+        each = room < each ? room : each;
+    }
+    return each > 1 ? each : 1;
+}
+
 /* All parts have read: is it enough? */
 static void fetch_judge(struct fetch *fetch)
 {
@@ -501,6 +536,7 @@ static void fetch_judge(struct fetch *fetch)
         fetch_answer(fetch);
         return;
     }
+    fetch->bytes_each = fetch_bytes_each(fetch, bytes);
     for (size_t i = 0; i < fetch->item_count; i++) {
         fetch_drop_slice(&fetch->items[i]);
     }
@@ -538,8 +574,14 @@ static void fetch_part_was_read(struct env_message *message)
 static void fetch_look_again(struct fetch *fetch)
 {
     if (fetch->state == FETCH_WATCHING && !fetch->home_wake) {
+        list_remove(&fetch->wake.link);
         fetch_read(fetch);
     }
+}
+
+static void fetch_woken(struct wake *wake)
+{
+    fetch_look_again(CONTAINER_OF(wake, struct fetch, wake));
 }
 
 static void fetch_part_woke(struct env_message *message)
@@ -550,7 +592,9 @@ static void fetch_part_woke(struct env_message *message)
     if (part->shard == fetch->home) {
         fetch->home_wake = false;
     }
-    fetch_look_again(fetch);
+    if (fetch->state == FETCH_WATCHING && !fetch->home_wake && list_empty(&fetch->wake.link)) {
+        wakes_add(&fetch->home->wakes, &fetch->wake);
+    }
 }
 
 static void fetch_time_is_up(void *context)
@@ -708,6 +752,8 @@ void handle_fetch(struct rpc_request *request)
         return;
     }
     rpc_request_hold_back(request);
+    list_init(&fetch->wake.link);
+    fetch->wake.look = fetch_woken;
     env_timer_init(&fetch->timer, fetch_time_is_up, fetch);
     fetch->parts = arena_need(&request->arena, home->count, sizeof(*fetch->parts));
     request->release = fetch_release;
@@ -719,5 +765,6 @@ void handle_fetch(struct rpc_request *request)
     } else {
         fetch_add_request(fetch, body);
     }
+    fetch->wake.partitions = fetch->item_count;
     fetch_read(fetch);
 }

@@ -103,6 +103,7 @@ static void box_init_shard(struct box *box, uint32_t index)
                             .image = image_ref(box->maker.image)};
     list_init(&shard->producer_ids.waiting);
     conversions_init(&shard->conversions, env);
+    wakes_init(&shard->wakes, env);
     replica_set_init(&shard->replicas, &replicas);
     shard->server = rpc_server_create(env, &server);
     fetch_session_cache_init(&shard->sessions, 10, index + 1);
@@ -180,6 +181,7 @@ void box_deinit(struct box *box)
         replica_set_shutdown(&shard->replicas);
         rpc_server_destroy(shard->server);
         fetch_session_cache_deinit(&shard->sessions);
+        wakes_deinit(&shard->wakes);
         conversions_deinit(&shard->conversions);
         replica_set_deinit(&shard->replicas);
         image_unref(shard->image);
