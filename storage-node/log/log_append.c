@@ -239,8 +239,7 @@ static void log_queue_push(struct partition_log *log, struct bytes batch, const 
     if (log->queued_count == log->queued_capacity) {
         log->queued_capacity = log->queued_capacity > 0 ? log->queued_capacity * 2 : QUEUE_CAPACITY_MIN;
         log->queued = memory_resize(log->queued, log->queued_capacity, sizeof(*log->queued));
-        /* One more for the mark. */
-        log->parts = memory_resize(log->parts, log->queued_capacity + 1, sizeof(*log->parts));
+        log->parts = memory_resize(log->parts, log->queued_capacity + LOG_ROOM_PARTS, sizeof(*log->parts));
     }
     log->queued[log->queued_count] = *queued;
     log->parts[log->queued_count] = batch;
@@ -433,27 +432,19 @@ static enum status log_note_written(struct partition_log *log, struct segment *s
 /* Writes the queue behind the active segment's last batch. On failure the file may hold any part of it. */
 static enum status log_write_queue(struct partition_log *log, struct segment *segment)
 {
-    size_t count = log->queued_count;
     struct file *file;
     enum status status = segment_open(&log->files, segment, 0, &file);
 
     if (status != STATUS_OK) {
         return status;
     }
-    log->parts[count] = bytes_of(segment_mark, sizeof(segment_mark));
-    if (segment->stale_end > segment->size + log->queued_size) {
-        count++;
-    }
-    status = file_write(file, segment->size, log->parts, count);
+    status = log_write_with_room(log, segment, file);
     if (status != STATUS_OK) {
         if (log_failure_passes(status)) {
             status = file_truncate(file, segment->size) == STATUS_OK ? status : STATUS_IO;
-            segment->stale_end = 0;
+            segment->file_end = 0;
         }
         return status;
-    }
-    if (count == log->queued_count) {
-        segment->stale_end = 0;
     }
     if (segment->pinned == NULL && log->config.durability == DURABILITY_FSYNC) {
         /* An error of writing back is told to descriptors that were open before it happened. */

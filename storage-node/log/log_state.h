@@ -6,6 +6,7 @@
  *     log_read.c        slices, time look-ups
  *     log_truncate.c    cutting the end, starting over
  *     retention.c       moving the start, periodic care
+ *     room.c            files that are longer than their log
  *     recycle.c         expired files that are written over
  *     recovery.c        opening
  *     log_make.c        the first files
@@ -77,9 +78,10 @@ struct spare {
     int64_t since_ms;
 };
 
-/* What a write to such a segment ends with: no batch begins like this. */
+/* What lies behind the last batch of a file that is longer than its log, at least: no batch begins like this. */
 #define SEGMENT_MARK_SIZE RECORD_BATCH_HEADER_SIZE
-extern const uint8_t segment_mark[SEGMENT_MARK_SIZE];
+/* As many parts may follow the batches of a write. */
+#define LOG_ROOM_PARTS 17
 
 struct removal_job;
 
@@ -213,6 +215,15 @@ MUST_USE enum status log_write_epochs(struct partition_log *log);
 MUST_USE enum status log_delete_segments(struct partition_log *log, size_t first, size_t count, int64_t due_ms);
 /* Adds a file that was renamed to .deleted; takes `file`. */
 void log_deleted_push(struct partition_log *log, int64_t base_offset, int64_t due_ms, struct file *file);
+
+/* room.c. Writes the queue to the active segment, with what is to lie behind it. On failure any part may be there. */
+MUST_USE enum status log_write_with_room(struct partition_log *log, struct segment *segment, struct file *file);
+/* Gives the room back that nobody has written to for a while. */
+MUST_USE enum status log_room_rest(struct partition_log *log, struct segment *segment);
+/* True if a mark lies at `position`, whole. */
+bool segment_is_marked(struct log_files *files, struct segment *segment, uint64_t position);
+/* Makes the file of a segment about to be written over end its batches at its start. */
+MUST_USE enum status segment_mark_start(struct file *file);
 
 /* recycle.c. Whether the log is of class memory and rolls so often that files are worth being kept for it. */
 bool log_is_busy(const struct partition_log *log, int64_t now_ms);

@@ -35,7 +35,7 @@ struct sync_item {
 struct sync_job {
     struct env_job job;
     struct partition_log *log; /* the loop's, not the worker's; NULL: closed meanwhile */
-    struct log_files files;    /* without cache, with a directory name of its own */
+    struct log_files files;    /* without cache, with a directory name of its own; NULL: no name is needed */
     int64_t target;            /* durable_end when done; the loop's, a cut lowers it */
     int64_t settled;           /* settled_end when done; as target */
     struct buffer epochs;      /* text for the epoch file; empty: leave it */
@@ -81,9 +81,9 @@ static enum status sync_item(const struct log_files *files, const struct sync_it
         if (status == STATUS_OK) {
             status = sync_part(files, item->end_offset, SEGMENT_SNAPSHOT);
         }
-    }
-    if (status == STATUS_OK) {
-        status = sync_part(files, item->base_offset, SEGMENT_TXN_INDEX);
+        if (status == STATUS_OK) {
+            status = sync_part(files, item->base_offset, SEGMENT_TXN_INDEX);
+        }
     }
     return status;
 }
@@ -219,6 +219,7 @@ static struct sync_job *sync_job_create(struct partition_log *log, int64_t targe
     struct sync_job *job;
     size_t first = log->segment_count;
     size_t last = target > active->base_offset ? log->segment_count : log->segment_count - 1;
+    bool named = false;
 
     while (first > 0 && log->segments[first - 1]->end_offset > log->settled_end) {
         first--;
@@ -231,7 +232,6 @@ static struct sync_job *sync_job_create(struct partition_log *log, int64_t targe
     job->job.done = sync_done;
     job->log = log;
     job->files.disk = log->files.disk;
-    job->files.directory = memory_copy_text(log->files.directory, strlen(log->files.directory));
     job->target = target;
     job->settled = active->base_offset;
     buffer_init(&job->epochs);
@@ -243,6 +243,10 @@ static struct sync_job *sync_job_create(struct partition_log *log, int64_t targe
                                .end_offset = segment->end_offset,
                                .file = segment->pinned != NULL ? file_ref(segment->pinned) : NULL,
                                .sealed = segment != active};
+        named = named || segment != active || segment->pinned == NULL;
+    }
+    if (named || log->directory_dirty || log->identity_dirty) {
+        job->files.directory = memory_copy_text(log->files.directory, strlen(log->files.directory));
     }
     return job;
 }

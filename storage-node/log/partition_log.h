@@ -154,7 +154,7 @@ int64_t partition_log_start_offset(const struct partition_log *log);
 int64_t partition_log_end_offset(const struct partition_log *log);     /* next offset to be assigned */
 int64_t partition_log_written_end(const struct partition_log *log);    /* below: in the page cache, readable */
 int64_t partition_log_durable_end(const struct partition_log *log);    /* below: synced */
-uint64_t partition_log_cut_bytes(const struct partition_log *log); /* what partition_log_open cut off, 0: nothing */
+uint64_t partition_log_cut_bytes(const struct partition_log *log); /* of batches that partition_log_open cut off */
 enum status partition_log_failure(const struct partition_log *log); /* STATUS_OK unless the log is offline */
 uint64_t partition_log_size(const struct partition_log *log);          /* bytes of all segment files */
 /* The path of the partition's directory, for the caller to free with memory_free. */

@@ -308,7 +308,9 @@ static enum status recovery_repair(struct recovery *recovery, struct segment *se
     }
     if (extent.sound < segment->size) {
         *cut = true;
-        log->cut_bytes += segment->size - extent.sound;
+        if (!segment_is_marked(&log->files, segment, extent.sound)) {
+            log->cut_bytes += segment->size - extent.sound;
+        }
         status = segment_open(&log->files, segment, 0, &file);
         if (status == STATUS_OK) {
             status = file_truncate(file, extent.sound);

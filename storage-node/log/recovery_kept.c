@@ -146,6 +146,7 @@ static enum status resume_walk(struct recovery *recovery, struct segment *segmen
 static enum status resume_cut(struct recovery *recovery, struct segment *segment, uint32_t size)
 {
     struct partition_log *log = recovery->log;
+    const bool marked = segment_is_marked(&log->files, segment, segment->size);
     struct file *file;
     enum status status = segment_open(&log->files, segment, 0, &file);
 
@@ -153,25 +154,13 @@ static enum status resume_cut(struct recovery *recovery, struct segment *segment
         status = file_truncate(file, segment->size);
     }
     if (status == STATUS_OK) {
-        log->cut_bytes += size - segment->size;
+        log->cut_bytes += marked ? 0 : size - segment->size;
         status = txn_index_truncate(&log->files, segment->base_offset, segment->end_offset);
     }
     return status;
 }
 
-/* True if the mark of a segment that is written over an old file lies where its batches end. */
-static bool resume_is_marked(struct log_files *files, struct segment *segment)
-{
-    uint8_t found[SEGMENT_MARK_SIZE];
-    struct file *file;
-    size_t got;
-
-    return segment_open(files, segment, 0, &file) == STATUS_OK &&
-           file_read(file, segment->size, found, sizeof(found), &got) == STATUS_OK && got == sizeof(found) &&
-           memcmp(found, segment_mark, sizeof(found)) == 0;
-}
-
-/* The walk ended in front of old bytes, at `end`: once more up to there, so that the last batches are checked. */
+/* The walk ended in front of a mark, at `end`: once more up to there, so that the last batches are checked. */
 static enum status resume_marked(struct recovery *recovery, struct segment *segment, uint32_t end)
 {
     struct log_files *files = &recovery->log->files;
@@ -197,7 +186,8 @@ enum status recovery_resume_active(struct recovery *recovery)
     if (status == STATUS_OK) {
         status = resume_walk(recovery, segment, size);
     }
-    if (status == STATUS_CORRUPT && segment->size < size && resume_is_marked(&recovery->log->files, segment)) {
+    if (status == STATUS_CORRUPT && segment->size < size &&
+        segment_is_marked(&recovery->log->files, segment, segment->size)) {
         status = resume_marked(recovery, segment, segment->size);
         status = status == STATUS_OK ? STATUS_TRUNCATED : STATUS_CORRUPT;
     }

@@ -5,7 +5,7 @@
  *     7.log --retention--> 7.log.deleted --delay, directory synced--> spare --roll--> 9000.log
  *
  *     9000.log:  [ new batch ][ new batch ][ mark of zeros ][ .... what is left of the old batches .... ]
- *                                          size                                                       stale_end
+ *                                          size                                                       file_end
  *
  * Why old batches are never taken for new ones:
  *   - Nobody reads behind `size` while the log is open. Whoever still sends the old segment has its file open: then it
@@ -17,8 +17,7 @@
  *     its start drops the spare. So recovery ends at the first old batch, whole or not, wherever the new ones end.
  *   - The old name is gone for good, its directory synced, before the first byte is written over: a power cut cannot
  *     bring it back with new contents.
- * A write ends with the mark, which the next one covers: a start after a kill knows by it that the log ends there, and
- * need not suspect damage. */
+ * A write ends with the mark of zeros, which the next one covers: room.c. */
 #include "storage-node/log/log_state.h"
 
 #include "common/base/assert.h"
@@ -28,8 +27,6 @@
 /* Only partitions that roll as often keep a spare, and none longer: it takes room that retention has promised to give
  * back. */
 #define SPARE_AGE_MAX_MS 60000
-
-const uint8_t segment_mark[SEGMENT_MARK_SIZE];
 
 bool log_is_busy(const struct partition_log *log, int64_t now_ms)
 {
@@ -43,7 +40,7 @@ struct file *log_spare_candidate(struct partition_log *log, const struct segment
         segment->slot.outlived) {
         return NULL;
     }
-    ASSERT(segment->stale_end == 0);
+    ASSERT(segment->file_end == 0);
     return file_ref(segment->slot.file);
 }
 
@@ -94,10 +91,9 @@ void log_spare_expire(struct partition_log *log, int64_t now_ms)
 /* Renames the spare to be the .log of `base_offset`. Marked first: under its new name it is never without. */
 static enum status spare_rename(struct partition_log *log, int64_t base_offset)
 {
-    const struct bytes mark = bytes_of(segment_mark, sizeof(segment_mark));
     UNINITIALIZED char from[DISK_PATH_MAX];
     UNINITIALIZED char to[DISK_PATH_MAX];
-    enum status status = file_write(log->spare.file, 0, &mark, 1);
+    enum status status = segment_mark_start(log->spare.file);
 
     if (status == STATUS_OK) {
         segment_path(&log->files, log->spare.base_offset, SEGMENT_LOG, SEGMENT_DELETED, from);
@@ -121,7 +117,8 @@ bool log_spare_take(struct partition_log *log, struct segment *segment)
     }
     file_unref(log->spare.file);
     log->spare.file = NULL;
-    segment->stale_end = (uint32_t)size;
+    segment->file_end = (uint32_t)size;
+    segment->zeros = false;
     log->changed = true;
     return true;
 }

@@ -426,7 +426,7 @@ static void log_rest(struct partition_log *log, int64_t now_ms)
         (log->tail == NULL && log->hints == NULL)) {
         return;
     }
-    if (segment_write_waiting(&log->files, segment) != STATUS_OK) {
+    if (log_room_rest(log, segment) != STATUS_OK || segment_write_waiting(&log->files, segment) != STATUS_OK) {
         return; /* entries keep waiting in memory */
     }
     file_cache_drop(log->files.cache, &segment->offsets.file.slot);

@@ -93,7 +93,7 @@ enum status segment_trim(struct log_files *files, struct segment *segment)
     struct file *file;
     enum status status;
 
-    if (segment->stale_end == 0) {
+    if (segment->file_end == 0) {
         return STATUS_OK;
     }
     status = segment_open(files, segment, 0, &file);
@@ -101,7 +101,7 @@ enum status segment_trim(struct log_files *files, struct segment *segment)
         status = file_truncate(file, segment->size);
     }
     if (status == STATUS_OK) {
-        segment->stale_end = 0;
+        segment->file_end = 0;
     }
     return status;
 }
@@ -514,7 +514,7 @@ enum status segment_truncate(struct log_files *files, struct segment *segment, u
         status = file_truncate(file, position);
     }
     if (status == STATUS_OK) {
-        segment->stale_end = 0;
+        segment->file_end = 0;
         segment->size = position;
         status = offset_index_truncate(files, &segment->offsets, offset);
     }

@@ -27,11 +27,13 @@ struct segment {
     int64_t first_timestamp;      /* the first batch's largest timestamp; TIMESTAMP_UNSEEN: nobody looked */
     int64_t created_ms;           /* wall clock; after a restart the best guess */
     uint32_t size;                /* bytes of batches in the file */
-    uint32_t stale_end;           /* old bytes lie behind `size` up to here, see recycle.c; 0: none */
+    uint32_t file_end;            /* the file goes on behind `size` up to here, see room.c; 0: it ends with `size` */
     uint32_t unindexed;           /* bytes since the last index entry */
     struct file_slot slot;        /* of the .log */
     struct file *pinned;          /* keeps the descriptor through which unsynced bytes were written; may be NULL */
     enum txn_index_presence aborted; /* is there a .txnindex? */
+    bool zeros;                      /* what lies between `size` and `file_end` is zeros, not old bytes */
+    bool narrow;                     /* the disk had no room: the file grows with its batches only */
     bool reindexed;                  /* a look-up found the indexes wrong, and they were made anew if that could help */
     struct offset_index offsets;
     struct time_index times;
@@ -57,9 +59,10 @@ MUST_USE enum status segment_open(struct log_files *files, struct segment *segme
  * it. */
 MUST_USE enum status segment_note(struct log_files *files, struct segment *segment, const struct batch_place *place,
                                   uint32_t index_interval);
-/* Cuts off what was in the .log before it was this segment's. */
+/* Cuts off what lies behind the batches in the .log. */
 MUST_USE enum status segment_trim(struct log_files *files, struct segment *segment);
-/* Completes the indexes on disk and cuts old bytes off when no batch will follow, at a roll or a stop. */
+/* Completes the indexes on disk and cuts off what lies behind the batches when no batch will follow, at a roll or a
+ * stop. */
 MUST_USE enum status segment_seal(struct log_files *files, struct segment *segment);
 /* Makes the empty files of both indexes now instead of with their first entries. In a directory that is being synced a
  * new name waits for the disk, and in that of a busy log a sync follows soon, see recycle.c. */

@@ -301,6 +301,7 @@ static void preallocation_leaves_no_tail(void **state)
     struct world *world = *state;
 
     world->config.preallocate = true;
+    world->config.durability = DURABILITY_INTERVAL;
     world_open(world, false);
     world_fill(world, 2, 10);
     assert_int_equal(memory_disk_contents(&world->memory, world_path("00000000000000000000.log"))->size,

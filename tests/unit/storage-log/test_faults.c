@@ -267,6 +267,7 @@ static void a_full_disk_passes(void **state)
     struct world *world = *state;
     const struct batch_recipe made = recipe(10, 1000);
 
+    world->config.durability = DURABILITY_INTERVAL; /* without room: test_room.c */
     world_open(world, false);
     world_fill(world, 3, 10);
     for (int i = 0; i < 3; i++) {

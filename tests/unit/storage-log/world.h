@@ -112,6 +112,7 @@ int test_append(void);
 int test_read(void);
 int test_recovery(void);
 int test_recycle(void);
+int test_room(void);
 int test_retention(void);
 int test_producers(void);
 int test_epochs(void);
