@@ -135,6 +135,31 @@ static void life(struct world *world, struct bytes text)
     ASSERT(log_directory_meta_read(world->disk, "/d", &meta) != STATUS_OK); /* there is none */
 }
 
+/* Our own file of an id, one byte of it changed, still tells the id, to who expects it and to who does not. */
+static void metadata_damaged(const struct world *world, struct bytes input)
+{
+    struct buffer *contents;
+    struct partition_identity found;
+    struct uuid id = {{0}};
+    struct bytes bytes;
+
+    bytes = fuzz_take(&input, sizeof(id.data));
+    if (bytes.size < sizeof(id.data) || !done(world, partition_metadata_replace(world->disk, "/d/own", id))) {
+        return;
+    }
+    memcpy(id.data, bytes.data, bytes.size);
+    if (!done(world, partition_metadata_write(world->disk, "/d/own", id))) {
+        return;
+    }
+    contents = memory_disk_contents(&((struct world *)(uintptr_t)world)->loop.memory, "/d/own");
+    contents->data[fuzz_byte(&input) % contents->size] ^= fuzz_byte(&input);
+    for (int i = 0; i < 2; i++) {
+        if (done(world, partition_metadata_read(world->disk, "/d/own", i == 0 ? UUID_ZERO : id, &found))) {
+            ASSERT(found.owner == OWNER_PROVEN && uuid_equal(found.topic_id, id));
+        }
+    }
+}
+
 static void epochs(struct bytes text)
 {
     struct epoch_cache cache;
@@ -279,6 +304,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case KIND_METADATA:
         metadata(&world);
+        metadata_damaged(&world, input);
         break;
     case KIND_EPOCHS:
         epochs(input);

@@ -167,6 +167,9 @@ TEXTS = {
                    b'\2{"version":0,"brokerEpoch":17}', b'\2{"version": 0, "brokerEpoch" : -1}',
                    b'\2{"version":0,"brokerEpoch":}', b'\1version=0\n',
                    b'\3version: 0\ntopic_id: AQIDAAAAAAAAAAAAAAAAAA\n',
+                   b'\3version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ\nmillrace: AAAAAAAAAAAAAAAAAAAAAQ 0b1cb6a2\n',
+                   b'\3version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAB\nmillrace: AAAAAAAAAAAAAAAAAAAAAQ 0b1cb6a2\n',
+                   b'\3version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ\nmillrace: AAAAAAAAAAAAAAAAAAAAAQ zzzzzzzz\n',
                    b'\x040\n2\n0 0\n3 1200\n', b'\5events-3', b'\5events-3.0123456789abcdef-delete',
                    b'\6life-0', b'\6life-1 ',
                    b'\7events-3\nevents-3.0123456789abcdef-delete\nevents-04\n..-1\nlost+found\n-0\nx-\n'],
@@ -211,7 +214,7 @@ def names_in(*pattern):
     return sorted(names)
 
 
-TOPIC_VALUES = ('5', '1.5', '1e99', 'x', '7d', '64MiB', '3KB', 'true', 'FALSE', '-1', 'producer', 'lz4', 'delete',
+TOPIC_VALUES = ('5', '0', '1.5', '1e99', 'x', '7d', '64MiB', '3KB', 'true', 'FALSE', '-1', 'producer', 'lz4', 'delete',
                 'compact,delete', 'fsync', 'a,', '', '99999999999999999999', '0.25')
 
 
@@ -219,7 +222,7 @@ def save_topic_configs(into):
     """Every config of topics, with values of each kind; values that are too long, and room that runs out."""
     path = os.path.join(ROOT, 'common', 'config', 'topic_config.c')
     with open(path, encoding='utf-8') as file:
-        names = re.findall(r'CONFIG_[A-Z0-9]+\("([a-z.]+)"', file.read())
+        names = re.findall(r'(?:CONFIG_[A-Z0-9]+\(|\.name = )"([a-z.]+)"', file.read())
     for name in names:
         text = ''.join(f'{name}={value}\n' for value in TOPIC_VALUES) + f'{name}\n{name[1:]}=1\n'
         save(into, 'properties', f'topic-{name}', b'\x40' + text.encode())

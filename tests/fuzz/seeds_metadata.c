@@ -94,6 +94,31 @@ static void add_changes(struct record_list *list)
     removed->topic_id = uuid_of(2);
 }
 
+static void add_broker_changes(struct record_list *list, const struct image *image)
+{
+    const int64_t epoch = image_broker(image, 1)->epoch;
+    struct unfence_broker_record *unfence = record_list_add(list, METADATA_UNFENCE_BROKER_RECORD);
+    struct fence_broker_record *fence = record_list_add(list, METADATA_FENCE_BROKER_RECORD);
+    struct broker_registration_change_record *change =
+        record_list_add(list, METADATA_BROKER_REGISTRATION_CHANGE_RECORD);
+    struct unregister_broker_record *gone;
+
+    unfence->id = 1;
+    unfence->epoch = epoch;
+    fence->id = 1;
+    fence->epoch = epoch;
+    change->broker_id = 1;
+    change->broker_epoch = epoch;
+    change->fenced = -1;
+    change->in_controlled_shutdown = 1;
+    change->log_dirs_count = 1;
+    change->log_dirs = arena_need(list->arena, 1, sizeof(*change->log_dirs));
+    change->log_dirs[0] = uuid_of(101);
+    gone = record_list_add(list, METADATA_UNREGISTER_BROKER_RECORD);
+    gone->broker_id = 2;
+    gone->broker_epoch = image_broker(image, 2)->epoch;
+}
+
 /* What is in the list becomes a batch, is applied, and is added to both seeds. */
 static void flush(struct record_list *list, struct image **image, struct buffer *log, struct buffer *values)
 {
@@ -148,6 +173,8 @@ void seeds_of_metadata(void)
     add_topic(&list, 2);
     flush(&list, &image, &log, &values);
     add_changes(&list);
+    flush(&list, &image, &log, &values);
+    add_broker_changes(&list, image);
     flush(&list, &image, &log, &values);
     seed_write("metadata_image", "log", buffer_bytes(&log));
     seed_write("metadata_image", "values", buffer_bytes(&values));
