@@ -100,6 +100,8 @@ static void clean(const struct world *world)
 
 static void metadata(const struct world *world)
 {
+    const struct uuid expected = {{1, 2, 3}};
+    struct partition_identity judged;
     struct partition_identity found;
     struct partition_identity again;
 
@@ -108,6 +110,9 @@ static void metadata(const struct world *world)
         done(world, partition_metadata_write(world->disk, "/d/file", found.topic_id)) &&
         done(world, partition_metadata_read(world->disk, "/d/file", UUID_ZERO, &again))) {
         ASSERT(again.owner == OWNER_PROVEN && !again.damaged && uuid_equal(found.topic_id, again.topic_id));
+    }
+    if (done(world, partition_metadata_read(world->disk, "/d/file", expected, &judged))) {
+        ASSERT(judged.owner == OWNER_PROVEN || !judged.damaged);
     }
 }
 

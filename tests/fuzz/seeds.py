@@ -170,6 +170,8 @@ TEXTS = {
                    b'\3version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ\nmillrace: AAAAAAAAAAAAAAAAAAAAAQ 0b1cb6a2\n',
                    b'\3version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAB\nmillrace: AAAAAAAAAAAAAAAAAAAAAQ 0b1cb6a2\n',
                    b'\3version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ\nmillrace: AAAAAAAAAAAAAAAAAAAAAQ zzzzzzzz\n',
+                   b'\3version: 0\ntopic_id: AQIDAAAAAAAAAAAAAAAAAB', b'\3', b'\3\0\0\0', b'\3version: 1\n',
+                   b'\3version: 0\ntopic_id: AQIDAAAAAAAAAAAAAAAAAB\nmillrace: AQIDAAAAAAAAAAAAAAAAAC 00000000\n',
                    b'\x040\n2\n0 0\n3 1200\n', b'\5events-3', b'\5events-3.0123456789abcdef-delete',
                    b'\6life-0', b'\6life-1 ',
                    b'\7events-3\nevents-3.0123456789abcdef-delete\nevents-04\n..-1\nlost+found\n-0\nx-\n'],
