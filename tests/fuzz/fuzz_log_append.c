@@ -45,13 +45,18 @@ struct world {
     unsigned lives;
 };
 
-/* The log opens, once its disk works. */
+/* The log opens, once its disk works. Records that a power cut left without saying whose they are belong to nobody
+ * (docs/decisions/0008-whose-directory.md): the owner puts them away and begins anew. None of them was promised. */
 static void world_open(struct world *world)
 {
     enum status status = log_world_open(&world->base);
 
-    if (!log_world_did(&world->base, status)) {
+    if (status != STATUS_OK && world->base.faults.failed) {
         log_world_fail(&world->base, 0, false);
+        status = log_world_open(&world->base);
+    }
+    if (status == STATUS_EXISTS && world->promised == 0) {
+        ASSERT(partition_directory_remove(&world->base.loop.memory.disk, LOG_WORLD_DIRECTORY) == STATUS_OK);
         status = log_world_open(&world->base);
     }
     ASSERT(status == STATUS_OK);
