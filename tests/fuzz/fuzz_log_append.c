@@ -53,6 +53,7 @@ static void world_open(struct world *world)
 
     if (status != STATUS_OK && world->base.faults.failed) {
         log_world_fail(&world->base, 0, false);
+        world->base.options.clean = false; /* the mark is gone by now */
         status = log_world_open(&world->base);
     }
     if (status == STATUS_EXISTS && world->promised == 0) {
