@@ -503,6 +503,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     world.trusted = options->clean || options->kept || options->recovery_point > 0;
     world.base.damaged = world.trusted;
     ASSERT(disk_make_directories(&world.base.loop.memory.disk, LOG_WORLD_DIRECTORY) == STATUS_OK);
+    /* Without it nothing is looked at; an input may bring another one. */
+    ASSERT(partition_metadata_write(&world.base.loop.memory.disk, LOG_WORLD_DIRECTORY "/" PARTITION_METADATA_NAME,
+                                    options->topic_id) == STATUS_OK);
     while (input.size > 0) {
         add_file(&world, &input, flags, more);
     }

@@ -97,6 +97,12 @@ static enum status disk_gate(struct sim_disk *disk, enum disk_call call, uint64_
     if ((call == CALL_CHANGE || call == CALL_SYNC) && disk_crash_is_due(disk)) {
         disk_crash(disk);
     }
+    if (call == CALL_SYNC && faults->fail_sync > 0) {
+        faults->fail_sync--;
+        if (faults->fail_sync == 0) {
+            return STATUS_IO;
+        }
+    }
     if (faults->fail_call > 0) {
         faults->fail_call--;
         if (faults->fail_call == 0) {

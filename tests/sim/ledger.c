@@ -255,6 +255,9 @@ void ledger_acknowledge(struct ledger *ledger, struct ledger_topic *topic, int32
         known->acknowledged_end = offset + count;
     }
     ledger->acknowledged += (uint64_t)count;
+    if (ledger->promised != NULL) {
+        ledger->promised(ledger->promised_context);
+    }
 }
 
 bool ledger_observe(struct ledger *ledger, struct ledger_topic *topic, int32_t partition, int64_t offset,

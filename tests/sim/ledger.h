@@ -91,6 +91,8 @@ struct ledger {
      * checksum of a batch covers. */
     bool rot;
     uint64_t rotten; /* times that something else was met */
+    void (*promised)(void *context); /* called when something was acknowledged; may be NULL */
+    void *promised_context;
 };
 
 void ledger_init(struct ledger *ledger, struct sim_world *world);

@@ -13,6 +13,11 @@
 #define DRIFT_PPM_MOST 20000
 #define ROT_BITS_MOST 10
 #define JUMP_MS_MOST 3600000
+/* A cut after a promise: which of the next ones, how soon after it, for how long. */
+#define PROMISES_MOST 20
+#define PROMISE_NS (2 * NS_PER_MS)
+#define PROMISE_DOWN_NS NS_PER_SECOND
+#define LOST_SYNCS_MOST 20
 
 struct victim {
     struct nemesis *nemesis;
@@ -30,6 +35,7 @@ struct nemesis {
     bool resting;
     bool left;
     unsigned count;
+    uint64_t promises; /* at the last of so many the nodes lose power; 0: they do not */
     struct victim victims[SIM_PROCESSES_MAX];
     uint64_t counts[NEMESIS_DISTURBANCES];
 };
@@ -54,6 +60,8 @@ const char *nemesis_name(enum disturbance disturbance)
         [NEMESIS_DRIFT] = "clock drift",
         [NEMESIS_JUMP] = "clock jump",
         [NEMESIS_ROT] = "bit rot",
+        [NEMESIS_PROMISE] = "cut after a promise",
+        [NEMESIS_LOST_SYNC] = "lost sync",
     };
 
     return names[disturbance];
@@ -64,7 +72,7 @@ struct nemesis_options nemesis_options_all(void)
     struct nemesis_options options = {.gap_most_ns = 4 * NS_PER_SECOND, .duration_most_ns = 15 * NS_PER_SECOND};
 
     for (int i = 0; i < NEMESIS_DISTURBANCES; i++) {
-        options.may[i] = i != NEMESIS_DISK_ERRORS && i != NEMESIS_FULL_DISK && i != NEMESIS_ROT;
+        options.may[i] = i < NEMESIS_PROMISE && i != NEMESIS_DISK_ERRORS && i != NEMESIS_FULL_DISK && i != NEMESIS_ROT;
     }
     return options;
 }
@@ -178,6 +186,14 @@ static void victim_release(struct victim *victim)
     case NEMESIS_POWER_CUT:
     case NEMESIS_BLACKOUT:
     case NEMESIS_STOP:
+    case NEMESIS_PROMISE:
+        /* What recovery does must stand another cut. */
+        if (!victim->nemesis->resting && prng_below(sim_prng(victim->nemesis->world), 3) == 0) {
+            victim->crashes = 1;
+            victim_order_crash(victim);
+        }
+        break;
+    case NEMESIS_LOST_SYNC:
     case NEMESIS_RESET:
     case NEMESIS_JUMP:
     case NEMESIS_ROT:
@@ -205,6 +221,33 @@ static void victim_begin(struct victim *victim, enum disturbance disturbance)
 
     victim->disturbance = disturbance;
     sim_at(nemesis->world, sim_between(nemesis->world, 0, nemesis->options.duration_most_ns), victim_recovers, victim);
+}
+
+static void nemesis_cut(void *context)
+{
+    struct nemesis *nemesis = context;
+
+    for (unsigned i = nemesis->options.promise_first; i < nemesis->options.members && !nemesis->resting; i++) {
+        struct victim *victim = &nemesis->victims[i];
+
+        if (victim->disturbance == CALM && sim_process_running(victim->process) &&
+            victim->process->state == PROCESS_RUNNING) {
+            victim->disturbance = NEMESIS_PROMISE;
+            sim_at(nemesis->world, sim_between(nemesis->world, 0, PROMISE_DOWN_NS), victim_recovers, victim);
+            sim_process_crash(victim->process, SIM_POWER_CUT);
+        }
+    }
+}
+
+void nemesis_promised(struct nemesis *nemesis)
+{
+    if (nemesis->promises > 0 && !nemesis->resting) {
+        nemesis->promises--;
+        if (nemesis->promises == 0) {
+            /* Not at once: the promise was just given by somebody who is in the middle of something. */
+            sim_at(nemesis->world, sim_between(nemesis->world, 0, PROMISE_NS), nemesis_cut, nemesis);
+        }
+    }
 }
 
 static void nemesis_blackout(struct nemesis *nemesis)
@@ -293,6 +336,8 @@ static void victim_disturb(struct victim *victim, enum disturbance disturbance)
     case NEMESIS_RESET:
     case NEMESIS_JUMP:
     case NEMESIS_ROT:
+    case NEMESIS_PROMISE:
+    case NEMESIS_LOST_SYNC:
     case NEMESIS_DISTURBANCES:
         break;
     }
@@ -303,6 +348,7 @@ static bool victim_strike(struct victim *victim, enum disturbance disturbance)
 {
     struct nemesis *nemesis = victim->nemesis;
     struct prng *prng = sim_prng(nemesis->world);
+    struct sim_disk_faults faults = {.fail_sync = 0};
     struct sim_process *other;
 
     switch (disturbance) {
@@ -322,6 +368,15 @@ static bool victim_strike(struct victim *victim, enum disturbance disturbance)
         for (uint64_t i = 1 + prng_below(prng, ROT_BITS_MOST); i > 0; i--) {
             disk_rot(victim->process->disk);
         }
+        return true;
+    case NEMESIS_LOST_SYNC:
+        sim_say(nemesis->world, "the disk of %s loses a sync", sim_process_name(victim->process));
+        faults.fail_sync = 1 + prng_below(prng, LOST_SYNCS_MOST);
+        sim_disk_faults_set(victim->process, &faults);
+        nemesis->promises = 1 + prng_below(prng, PROMISES_MOST);
+        return true;
+    case NEMESIS_PROMISE:
+        nemesis->promises = 1 + prng_below(prng, PROMISES_MOST);
         return true;
     case NEMESIS_KILL:
     case NEMESIS_POWER_CUT:
@@ -347,7 +402,8 @@ static bool nemesis_may(const struct nemesis *nemesis, const struct victim *vict
     const bool rots = victim - nemesis->victims >= (ptrdiff_t)nemesis->options.rot_first;
     const bool of_members = disturbance == NEMESIS_STOP || disturbance == NEMESIS_CRASH_LOOP ||
                             disturbance == NEMESIS_SLOW_DISK || disturbance == NEMESIS_DISK_ERRORS ||
-                            disturbance == NEMESIS_FULL_DISK || disturbance == NEMESIS_ROT;
+                            disturbance == NEMESIS_FULL_DISK || disturbance == NEMESIS_ROT ||
+                            disturbance == NEMESIS_LOST_SYNC;
 
     return nemesis->options.may[disturbance] && (victim->member || !of_members) &&
            (rots || disturbance != NEMESIS_ROT) &&
@@ -371,6 +427,13 @@ static void nemesis_strike(void *context)
     if (nemesis->options.may[NEMESIS_ROT] && prng_below(prng, 3) != 0) {
         disturbance = NEMESIS_ROT;
     }
+    if (nemesis->options.sharp && prng_below(prng, 2) != 0) {
+        disturbance = prng_below(prng, 3) == 0 ? NEMESIS_LOST_SYNC : NEMESIS_PROMISE;
+        if (disturbance == NEMESIS_LOST_SYNC) {
+            victim = &nemesis->victims[nemesis->options.promise_first +
+                                       prng_below(prng, nemesis->options.members - nemesis->options.promise_first)];
+        }
+    }
     if (nemesis_may(nemesis, victim, disturbance)) {
         nemesis->counts[disturbance]++;
         if (!victim_strike(victim, disturbance)) {
@@ -386,7 +449,8 @@ static void nemesis_strike(void *context)
 static bool victim_is_held_down(const struct victim *victim)
 {
     return victim->disturbance == NEMESIS_KILL || victim->disturbance == NEMESIS_POWER_CUT ||
-           victim->disturbance == NEMESIS_BLACKOUT || victim->disturbance == NEMESIS_STOP;
+           victim->disturbance == NEMESIS_BLACKOUT || victim->disturbance == NEMESIS_STOP ||
+           victim->disturbance == NEMESIS_PROMISE;
 }
 
 /* A program that gave up, or crashed by an order, is started by its supervisor. */
@@ -430,11 +494,16 @@ struct nemesis *nemesis_create(struct sim_world *world, struct sim_process *cons
 
 void nemesis_rest(struct nemesis *nemesis)
 {
+    static const struct sim_disk_faults none = {.capacity = 0};
+
     sim_say(nemesis->world, "the nemesis rests");
     nemesis->resting = true;
     for (unsigned i = 0; i < nemesis->count; i++) {
         victim_release(&nemesis->victims[i]);
         victim_links(&nemesis->victims[i], false, NULL, 0, false);
+        if (nemesis->options.sharp && nemesis->victims[i].member) {
+            sim_disk_faults_set(nemesis->victims[i].process, &none);
+        }
     }
 }
 

@@ -27,6 +27,9 @@ enum disturbance {
     NEMESIS_DRIFT,       /* of the monotonic clock */
     NEMESIS_JUMP,        /* of the wall clock, by up to an hour */
     NEMESIS_ROT,         /* a bit of a file that was synced */
+    NEMESIS_PROMISE,     /* power cut of all nodes a moment after one of the next acknowledgements, and of some of them
+                            again while they recover */
+    NEMESIS_LOST_SYNC,   /* one of the next syncs fails, and then the same */
     NEMESIS_DISTURBANCES
 };
 
@@ -37,21 +40,25 @@ struct nemesis_options {
     uint64_t gap_most_ns;      /* between two disturbances */
     uint64_t duration_most_ns; /* of one */
     bool may[NEMESIS_DISTURBANCES];
+    bool sharp; /* every other disturbance aims at what was just promised: for whom nemesis_promised is called */
     /* The first `members` of the processes have a disk and an orderly stop; only to them happens what concerns
      * these. */
     unsigned members;
-    unsigned rot_first; /* disks rot of members from this one on */
+    unsigned rot_first;     /* disks rot of members from this one on */
+    unsigned promise_first; /* members from this one on make the promises */
     void (*stop)(void *context, struct sim_process *process); /* NULL: no NEMESIS_STOP */
     void *context;
 };
 
 /* What no promise is weakened by, at a pace that lets a cluster get on in between: all but disk errors, full disks, and
- * rot. */
+ * rot; and not sharp. */
 struct nemesis_options nemesis_options_all(void);
 
 /* Begins at once. The array is copied; the processes run or are going to. */
 struct nemesis *nemesis_create(struct sim_world *world, struct sim_process *const *processes, unsigned count,
                                const struct nemesis_options *options);
+/* A client was promised something. */
+void nemesis_promised(struct nemesis *nemesis);
 /* Heals, resumes and starts everything, and leaves it alone from here on. */
 void nemesis_rest(struct nemesis *nemesis);
 /* No more supervision either: what goes down stays down. */

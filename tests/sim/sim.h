@@ -163,6 +163,7 @@ struct sim_disk_faults {
     uint64_t slow_ns;
     uint64_t capacity;               /* bytes; 0: a terabyte */
     uint64_t fail_call;              /* sweeps: the fail_call-th call from now fails with STATUS_IO; 0: none */
+    uint64_t fail_sync;              /* the fail_sync-th sync from now fails as above; 0: none */
     /* sweeps: the process crashes within the crash_call-th changing call from now; 0: none */
     uint64_t crash_call;
     enum sim_crash crash_how;

@@ -125,6 +125,13 @@ static void scene_stop_member(void *context, struct sim_process *process)
     cluster_stop(context, process);
 }
 
+static void scene_promised(void *context)
+{
+    const struct scene *scene = context;
+
+    nemesis_promised(scene->nemesis);
+}
+
 /* Most storms are of crashes, networks and clocks; some have bad disks, too, and a few have disks that rot: see
  * scene_survives_rot for what is promised then. */
 static struct nemesis_options scene_draw_faults(struct scene *scene)
@@ -147,6 +154,11 @@ static struct nemesis_options scene_draw_faults(struct scene *scene)
         faults.rot_first = cluster_controller_count(scene->cluster) > 1 ? cluster_controller_count(scene->cluster) - 1
                                                                          : cluster_controller_count(scene->cluster);
     }
+    /* A third aims at what was just promised. */
+    faults.promise_first = cluster_controller_count(scene->cluster);
+    faults.sharp = kind % 3 == 0 && kind < 9;
+    faults.may[NEMESIS_PROMISE] = faults.sharp;
+    faults.may[NEMESIS_LOST_SYNC] = faults.sharp;
     /* Some storms are of few kinds. */
     for (int i = 0; prng_below(prng, 3) == 0 && i < NEMESIS_DISTURBANCES; i++) {
         faults.may[i] = faults.may[i] && prng_below(prng, 2) == 0;
@@ -173,6 +185,8 @@ static void scene_disturb(struct scene *scene)
         wakeups_spare_syncs(scene->wakeups);
     }
     scene->nemesis = nemesis_create(scene->world, processes, count, &faults);
+    scene->ledger.promised = scene_promised;
+    scene->ledger.promised_context = scene;
 }
 
 /* Runs until `reached`, or the world fails, saying what did not happen. */

@@ -390,6 +390,58 @@ static void a_leader_that_stood_still_answers_nothing_before_it_stepped_down(voi
     end_world(world);
 }
 
+#define STAND_STEP_NS (100 * UINT64_C(1000))
+#define STAND_STEPS 100
+
+/* Three nodes with news for a snapshot, and the next thing they do is to wait for its time. */
+static struct world *world_before_snapshot(void)
+{
+    struct world *world = memory_alloc_zero(1, sizeof(*world));
+
+    world_init(world, 15, 3);
+    world->options.snapshot_interval_ms = 3000;
+    world->done_first = true;
+    world_start_all(world);
+    world_run(world, 2 * NS_PER_SECOND);
+    assert_int_not_equal(world_leader(world), -1);
+    world_propose(world, world_leader(world), 100);
+    return world;
+}
+
+/* The snapshot comes back to a leader that learns at the same moment that it is none any more. Seed 41500 of whole
+ * clusters. */
+static void a_leader_that_stood_still_over_its_snapshot_saves_it_once(void **state)
+{
+    struct world *world = world_before_snapshot();
+    const int leader = world_leader(world);
+    uint64_t saved_ns;
+    int met = 0;
+
+    (void)state;
+    for (int i = 0; i < 60000 && snapshot_index_of(world, leader) == 0; i++) {
+        world_run(world, STAND_STEP_NS);
+    }
+    assert_true(snapshot_index_of(world, leader) > 0);
+    saved_ns = world->now_ns;
+    end_world(world);
+    for (uint64_t step = 1; step <= STAND_STEPS; step++) {
+        struct world_node *node;
+
+        world = world_before_snapshot();
+        node = &world->nodes[leader];
+        world_run(world, saved_ns - step * STAND_STEP_NS - world->now_ns);
+        assert_int_equal(snapshot_index_of(world, leader), 0);
+        /* Events have times of that grain. */
+        node->paused_until_ns = (world->now_ns + 2 * NS_PER_SECOND) / 4096 * 4096;
+        world_run(world, 2 * NS_PER_SECOND + 1);
+        met += snapshot_index_of(world, leader) > 0 && !node->leader;
+        world_run(world, 3 * NS_PER_SECOND);
+        assert_true(world_is_even(world));
+        end_world(world);
+    }
+    assert_true(met > 0);
+}
+
 static void a_minority_answers_no_proposal_and_no_barrier(void **state)
 {
     struct world *world = calm_world(3);
@@ -579,6 +631,7 @@ int main(void)
         cmocka_unit_test(a_connection_that_breaks_in_a_snapshot_starts_it_again),
         cmocka_unit_test(a_leader_that_resigns_is_followed_at_once),
         cmocka_unit_test(a_leader_that_stood_still_answers_nothing_before_it_stepped_down),
+        cmocka_unit_test(a_leader_that_stood_still_over_its_snapshot_saves_it_once),
         cmocka_unit_test(a_minority_answers_no_proposal_and_no_barrier),
         cmocka_unit_test(other_voters_and_a_second_process_are_refused),
         cmocka_unit_test(a_crash_at_any_operation_of_the_first_start_is_made_good),

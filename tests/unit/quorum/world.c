@@ -118,7 +118,7 @@ static void job_done(struct world_event *event)
     struct world_node *node = job->node;
 
     if (node_is_paused(node)) {
-        world_at(event->world, node->paused_until_ns + 4096, event, job_done);
+        world_at(event->world, node->paused_until_ns + (event->world->done_first ? 0 : 4096), event, job_done);
         return;
     }
     job->job->done(job->job);

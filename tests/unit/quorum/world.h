@@ -62,6 +62,7 @@ struct world {
     bool cut[WORLD_NODES_MAX][WORLD_NODES_MAX]; /* from, to */
     struct world_connection *connections;
 
+    bool done_first;         /* what a job has done while its node stood still is told before timers that are due */
     size_t snapshot_filler;  /* bytes that make snapshots larger than they had to be */
     uint64_t *history;       /* hash of the state after each index; 0: not applied by anyone yet */
     size_t history_capacity;
