@@ -93,6 +93,16 @@ int32_t epoch_cache_of(const struct epoch_cache *cache, int64_t offset)
     return EPOCH_NONE;
 }
 
+uint32_t epoch_cache_between(const struct epoch_cache *cache, int64_t from, int64_t to)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < cache->count; i++) {
+        count += cache->starts[i].offset > from && cache->starts[i].offset < to ? 1 : 0;
+    }
+    return count;
+}
+
 bool epoch_cache_end(const struct epoch_cache *cache, int32_t epoch, int64_t log_end, struct epoch_start *end)
 {
     for (uint32_t i = cache->count; i > 0; i--) {

@@ -46,6 +46,8 @@ bool epoch_cache_delete_before(struct epoch_cache *cache, int64_t offset);
 int32_t epoch_cache_latest(const struct epoch_cache *cache);
 /* EPOCH_NONE: in front of the first. */
 int32_t epoch_cache_of(const struct epoch_cache *cache, int64_t offset);
+/* How many epochs begin behind `from` and in front of `to`. */
+uint32_t epoch_cache_between(const struct epoch_cache *cache, int64_t from, int64_t to);
 /* The largest epoch <= `epoch`, and where it ends in a log that ends at `log_end`. False if there is none. */
 bool epoch_cache_end(const struct epoch_cache *cache, int32_t epoch, int64_t log_end, struct epoch_start *end);
 

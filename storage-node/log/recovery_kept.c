@@ -7,7 +7,7 @@
  *
  * The indexes are trusted up to their last entries: those of time are written before those of offsets, so no batch in
  * front of the place where the walk begins has a larger timestamp than the time index tells. Leader epochs only ascend:
- * where the first and the last batch of a segment agree, all in between do.
+ * where the first and the last batch of a run agree, all in between do, and where an epoch begins is found by halving.
  *
  * What was not durable is not made so, and is not said to be: durable_end is the recovery point. Only for a log of
  * class fsync is all of it synced, since its high watermark, which consumers have seen, must not be ahead of the
@@ -268,21 +268,87 @@ static enum status resume_last_epoch(struct recovery *recovery, struct segment *
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-static enum status resume_walk_epochs(struct recovery *recovery, struct segment *segment)
+/* Notes the epochs of the batches from *position on, up to and with the first that has another one than `epoch`: *header
+ * becomes that batch's, *position its place. END: there is none. */
+static enum status resume_next_epoch(struct recovery *recovery, struct segment *segment, uint32_t *position,
+                                     int32_t epoch, struct batch_header *header)
 {
     struct partition_log *log = recovery->log;
     uint8_t buffer[HEADER_BUFFER_SIZE];
     struct batch_cursor cursor;
-    struct batch_header header;
     struct file *file;
     enum status status = segment_open(&log->files, segment, 0, &file);
 
     if (status != STATUS_OK) {
         return status;
     }
-    batch_cursor_init_sparse(&cursor, file, (struct space){buffer, sizeof(buffer)}, 0, segment->size);
-    while ((status = batch_cursor_next(&cursor, &header)) == STATUS_OK) {
-        log_note_epoch(log, &header);
+    batch_cursor_init_sparse(&cursor, file, (struct space){buffer, sizeof(buffer)}, *position, segment->size);
+    while ((status = batch_cursor_next(&cursor, header)) == STATUS_OK) {
+        log_note_epoch(log, header);
+        if (header->partition_leader_epoch != epoch) {
+            *position = (uint32_t)cursor.position;
+            break;
+        }
+    }
+    return status;
+}
+
+/* Moves *position, where a batch with `epoch` lies that begins at `low`, to the last batch with it that the offset index
+ * leads to: epochs ascend, so half of what is left can be told from one batch. */
+static enum status resume_skip_epoch(struct recovery *recovery, struct segment *segment, uint32_t *position,
+                                     int32_t epoch, int64_t low)
+{
+    struct log_files *files = &recovery->log->files;
+    int64_t high = segment->end_offset;
+    enum status status = STATUS_OK;
+
+    while (status == STATUS_OK && high - low > 1) {
+        const int64_t middle = low + (high - low) / 2;
+        struct batch_header header;
+        struct batch_place place;
+        uint32_t near = 0;
+
+        status = segment_seek_batch(files, segment, middle, segment->size, &near, &place);
+        if (status != STATUS_OK || place.size == 0 || place.base_offset <= low) {
+            high = middle; /* no entry between `low` and it */
+            continue;
+        }
+        status = resume_header(files, segment, place.position, segment->size, &header);
+        if (status == STATUS_OK && header.partition_leader_epoch == epoch) {
+            low = batch_last_offset(&header) < middle ? middle : batch_last_offset(&header);
+            *position = place.position;
+        } else {
+            high = place.base_offset;
+        }
+    }
+    return status;
+}
+
+/* The epochs of a segment whose first and last batch are known. If the file told of others, all batches are asked. What
+ * is damaged is left out. */
+static enum status resume_find_epochs(struct recovery *recovery, struct segment *segment,
+                                      const struct batch_header *first, int32_t last)
+{
+    struct epoch_cache *epochs = &recovery->log->epochs;
+    struct batch_header header = *first;
+    uint32_t position = 0;
+    uint32_t found = 0;
+    enum status status = STATUS_OK;
+
+    for (; status == STATUS_OK && header.partition_leader_epoch != last; found++) {
+        const int32_t epoch = header.partition_leader_epoch;
+
+        status = resume_skip_epoch(recovery, segment, &position, epoch, header.base_offset);
+        if (status == STATUS_OK) {
+            status = resume_next_epoch(recovery, segment, &position, epoch, &header);
+        }
+    }
+    if (found != epoch_cache_between(epochs, first->base_offset, segment->end_offset)) {
+        header = *first;
+        position = 0;
+        do {
+            status = resume_next_epoch(recovery, segment, &position, header.partition_leader_epoch, &header);
+        } while (status == STATUS_OK);
     }
     return status == STATUS_IO ? status : STATUS_OK;
 }
@@ -308,10 +374,7 @@ enum status recovery_resume_epochs(struct recovery *recovery)
             break;
         }
         log_note_epoch(log, &first);
-        if (first.partition_leader_epoch != last ||
-            epoch_cache_of(&log->epochs, segment->end_offset - 1) != epoch_cache_of(&log->epochs, first.base_offset)) {
-            status = resume_walk_epochs(recovery, segment);
-        }
+        status = resume_find_epochs(recovery, segment, &first, last);
     }
     return status;
 }
