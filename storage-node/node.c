@@ -298,6 +298,7 @@ static void node_create_shard(struct node *node, uint32_t index)
     const uint64_t files = node->options.descriptor_limit * NODE_DESCRIPTORS_FOR_FILES_PERCENT / 100;
     const struct replica_set_options replica_options = {
         .env = node->options.envs[index],
+        .index = index,
         .files_open_max = (size_t)(files / node->service.shard_count) + 1,
         .check_interval_ns = (uint64_t)config_int64(config, "log.retention.check.interval.ms") * NS_PER_MS,
         .directory_failed = shard_directory_failed,

@@ -128,6 +128,7 @@ static void checkpoint_say_alive(const struct checkpoint *checkpoint, size_t dir
         }
     }
     if (checkpoint->asked[directory]) {
+        directories_drop_journal(directories, directory);
         directories_say_alive(directories, directory);
     }
 }

@@ -39,6 +39,7 @@ static void shard_open(struct shard *shard, const struct replica_action *action,
         .log_start_offset = action->place->log_start_offset,
         .clean = action->place->clean,
         .kept = action->place->kept,
+        .producers = action->place->producers,
         .fresh = caught_up && !action->place->exists,
     };
 

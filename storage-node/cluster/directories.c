@@ -4,6 +4,7 @@
  *     DIR/meta.properties                   version=1, cluster.id, node.id, directory.id
  *     DIR/.kafka_cleanshutdown              {"version":0,"brokerEpoch":N}; between a clean stop and the next start
  *     DIR/.millrace_life                    what a killed process has written is there
+ *     DIR/.millrace_producers*              ... and it knew these producers
  *     DIR/recovery-point-offset-checkpoint  below these offsets partitions are synced
  *     DIR/log-start-offset-checkpoint       below these offsets records were deleted
  *     DIR/TOPIC-N/                          a partition
@@ -19,6 +20,7 @@
 #include "storage-node/log/checkpoint.h"
 #include "storage-node/log/log_directory.h"
 #include "storage-node/log/partition_log.h"
+#include "storage-node/log/producer_journal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -44,6 +46,7 @@ struct directory {
     bool kept;  /* nothing that was written has been lost since */
     bool alive; /* the next start may say the same of what this process writes */
     bool failed;
+    struct producer_journal *journal; /* NULL: nobody needs it, or none can be trusted */
     size_t partitions;
 };
 
@@ -301,6 +304,7 @@ void directories_close(struct directories *directories)
     for (size_t i = 0; i < directories->count; i++) {
         file_unref(directories->items[i].lock);
         memory_free(directories->items[i].path);
+        producer_journal_destroy(directories->items[i].journal);
     }
     memory_free(directories->items);
     memory_free(directories->ids);
@@ -386,12 +390,35 @@ void directories_say_alive(struct directories *directories, size_t index)
     }
 }
 
+/* After a clean stop each log has a snapshot that knows more than the journal, after a power cut nobody knows whether
+ * what the journal speaks of is there. */
+static enum status directory_begin_journal(struct directories *directories, struct directory *directory)
+{
+    if (directory->clean || !directory->kept ||
+        producer_journal_load(directories->disk, directory->path, &directory->journal) != STATUS_OK) {
+        return producer_journal_remove(directories->disk, directory->path);
+    }
+    return producer_journal_gather(directories->disk, directory->path, directory->journal);
+}
+
+void directories_drop_journal(struct directories *directories, size_t index)
+{
+    struct directory *directory = &directories->items[index];
+
+    ASSERT(index < directories->count);
+    producer_journal_destroy(directory->journal);
+    directory->journal = NULL;
+}
+
 enum status directories_begin(struct directories *directories)
 {
     for (size_t i = 0; i < directories->count; i++) {
         struct directory *directory = &directories->items[i];
         enum status status = log_directory_clean_remove(directories->disk, directory->path);
 
+        if (status == STATUS_OK) {
+            status = directory_begin_journal(directories, directory);
+        }
         if (status != STATUS_OK) {
             return status;
         }
@@ -479,6 +506,24 @@ bool directories_place(struct directories *directories, struct arena *arena, str
     out->clean = directories->items[place->directory].clean;
     out->kept = directories->items[place->directory].kept;
     return true;
+}
+
+void directories_find_producers(const struct directories *directories, struct arena *arena, struct uuid topic_id,
+                                int32_t partition, struct directory_place *place)
+{
+    const struct producer_journal *journal = directories->items[place->directory].journal;
+    struct producer_journal_entry found;
+    struct producer_journal_entry *copy;
+    uint8_t *snapshot;
+
+    if (journal != NULL && producer_journal_find(journal, topic_id, partition, &found)) {
+        snapshot = arena_need(arena, found.snapshot.size, 1);
+        memcpy(snapshot, found.snapshot.data, found.snapshot.size);
+        copy = arena_need(arena, 1, sizeof(*copy));
+        *copy = found;
+        copy->snapshot = bytes_of(snapshot, found.snapshot.size);
+        place->producers = copy;
+    }
 }
 
 void directories_forget(struct directories *directories, struct string topic, int32_t partition)

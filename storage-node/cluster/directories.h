@@ -13,6 +13,7 @@
 
 struct disk;
 struct directories;
+struct producer_journal_entry;
 
 /* Where a partition lies, or will lie. */
 struct directory_place {
@@ -23,6 +24,7 @@ struct directory_place {
     bool clean; /* its directory was shut down cleanly */
     bool kept;  /* ... or at least all that was written there is still there */
     bool exists;
+    const struct producer_journal_entry *producers; /* from the journal, in the arena. NULL: it says nothing */
 };
 
 struct directories_options {
@@ -51,12 +53,15 @@ struct uuid directories_id(const struct directories *directories, size_t index);
 const struct uuid *directories_ids(const struct directories *directories);
 /* Broker epoch of the last clean stop; -1 if the last stop of any directory was not clean. */
 int64_t directories_clean_epoch(const struct directories *directories);
-/* Removes the marks of the clean stop: from now on a crash is a crash. */
+/* Removes the marks of the clean stop, from now on a crash is a crash, and producer journals that no partition will be
+ * opened with. */
 MUST_USE enum status directories_begin(struct directories *directories);
 
 /* Every partition of the directory is in order: a process that is killed from now on leaves nothing that needs more
  * than a look at its end, as long as the disk's cache lives. Does nothing where that was said before. */
 void directories_say_alive(struct directories *directories, size_t index);
+/* Every partition of the directory is open: what was read of its producer journal is not needed any more. */
+void directories_drop_journal(struct directories *directories, size_t index);
 /* True unless partitions lie there that were not shut cleanly the last time and were not asked for, so not recovered,
  * since. */
 bool directories_may_be_clean(const struct directories *directories, size_t index);
@@ -71,6 +76,9 @@ void directories_unasked(const struct directories *directories,
  * works. */
 bool directories_place(struct directories *directories, struct arena *arena, struct string topic, int32_t partition,
                        struct directory_place *place);
+/* Adds what the producer journal of a place says of this partition of this topic. */
+void directories_find_producers(const struct directories *directories, struct arena *arena, struct uuid topic_id,
+                                int32_t partition, struct directory_place *place);
 void directories_forget(struct directories *directories, struct string topic, int32_t partition);
 /* Takes a directory out of service. False if it was out already. */
 bool directories_fail(struct directories *directories, size_t index);

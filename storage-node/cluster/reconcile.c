@@ -106,6 +106,7 @@ static void reconcile_partition(void *context, const struct topic_image *topic, 
                                place)) {
             return;
         }
+        directories_find_producers(reconciler->options->directories, reconciler->arena, topic_id, partition, place);
         reconcile_config(reconciler, topic);
         action = reconcile_add(reconciler, REPLICA_OPEN, topic_id, partition, loop);
         action->topic = arena_copy_string(reconciler->arena, topic_image_name(topic));

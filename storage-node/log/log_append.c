@@ -482,6 +482,7 @@ enum status partition_log_flush(struct partition_log *log)
         log->dirty_since_ms = log->append_ms;
     }
     log->written_end = log->log_end;
+    log->unsaved += log->queued_size;
     log->queued_count = 0;
     log->queued_size = 0;
     if (log->written_end - log->durable_end >= log->config.flush_messages) {

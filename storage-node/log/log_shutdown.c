@@ -98,18 +98,24 @@ static enum status log_sync_all(struct partition_log *log)
     return status;
 }
 
-enum status partition_log_sync_around(const struct partition_log *log)
+bool log_directory_around(const struct partition_log *log, char directory[DISK_PATH_MAX])
 {
     const char *slash = strrchr(log->files.directory, '/');
     const size_t size = slash != NULL ? (size_t)(slash - log->files.directory) : 0;
-    char directory[DISK_PATH_MAX];
 
-    if (size == 0 || size >= sizeof(directory)) {
-        return STATUS_INVALID;
+    if (size == 0 || size >= DISK_PATH_MAX) {
+        return false;
     }
     memcpy(directory, log->files.directory, size);
     directory[size] = '\0';
-    return disk_sync_below(log->files.disk, directory);
+    return true;
+}
+
+enum status partition_log_sync_around(const struct partition_log *log)
+{
+    char directory[DISK_PATH_MAX];
+
+    return log_directory_around(log, directory) ? disk_sync_below(log->files.disk, directory) : STATUS_INVALID;
 }
 
 void partition_log_settle(struct partition_log *log)

@@ -1,10 +1,19 @@
-/* Snapshots of the idempotent producers, OFFSET.snapshot: at every roll and at a clean stop. They save a start from
- * looking at the batches in front of them; none is needed. */
+/* Writing down the idempotent producers: in OFFSET.snapshot at every roll and at a clean stop, in between in the
+ * journal of the log directory, which costs no file of its own. Both save a start from looking at the batches in front
+ * of them; none is needed. */
 #include "storage-node/log/log_state.h"
 
+#include "common/base/assert.h"
 #include "common/base/buffer.h"
 #include "common/env/disk.h"
+#include "storage-node/log/producer_journal.h"
 #include "storage-node/log/producer_snapshot.h"
+
+/* The journal hears of a log when so many index entries' bytes, ... */
+#define UNSAVED_ENTRIES 16
+/* ... and so many times what the entry may take, have been written. */
+#define UNSAVED_FACTOR 16
+#define PRODUCER_SAVED_SIZE (PRODUCER_WINDOW * 46)
 
 enum status log_write_snapshot(struct partition_log *log, int64_t offset)
 {
@@ -30,6 +39,7 @@ enum status log_write_snapshot(struct partition_log *log, int64_t offset)
     buffer_deinit(&contents);
     if (status == STATUS_OK) {
         log->snapshot_offset = offset;
+        log->unsaved = 0;
         log->directory_dirty = true;
     }
     return status;
@@ -43,4 +53,38 @@ enum status log_remove_snapshot(struct partition_log *log, int64_t offset)
     segment_path(&log->files, offset, SEGMENT_SNAPSHOT, "", path);
     status = disk_remove(log->files.disk, path);
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+bool partition_log_unsaved(const struct partition_log *log)
+{
+    const uint64_t size = (uint64_t)log->producers.producers.count * PRODUCER_SAVED_SIZE;
+
+    return log->failure == STATUS_OK && log->made &&
+           log->unsaved >= UNSAVED_ENTRIES * (uint64_t)log->config.index_interval_bytes + UNSAVED_FACTOR * size;
+}
+
+void partition_log_save_producers(struct partition_log *log, bool again, struct buffer *out)
+{
+    const bool saved = log->saved_offset != OFFSET_NONE && log->saved_offset > log->snapshot_offset;
+
+    if (log->queued_count > 0 || !(partition_log_unsaved(log) || (again && saved && log->failure == STATUS_OK))) {
+        return;
+    }
+    ASSERT(log->producers.undo_count == 0);
+    producer_journal_encode(&(struct producer_journal_entry){.topic_id = log->topic_id,
+                                                             .partition = log->partition,
+                                                             .epoch = epoch_cache_of(&log->epochs,
+                                                                                     log->written_end - 1),
+                                                             .offset = log->written_end},
+                            &log->producers, out);
+    log->saved_offset = log->written_end;
+    log->unsaved = 0;
+}
+
+enum status log_disown_producers(struct partition_log *log)
+{
+    char directory[DISK_PATH_MAX];
+
+    log->saved_offset = OFFSET_NONE;
+    return log_directory_around(log, directory) ? producer_journal_remove(log->files.disk, directory) : STATUS_OK;
 }

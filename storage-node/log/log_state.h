@@ -18,6 +18,7 @@
 #ifndef LOG_LOG_STATE_H
 #define LOG_LOG_STATE_H
 
+#include "common/env/disk.h"
 #include "common/env/env.h"
 #include "storage-node/log/epoch_cache.h"
 #include "storage-node/log/partition_log.h"
@@ -129,6 +130,8 @@ struct partition_log {
     struct epoch_cache epochs;
     struct producer_state producers;
     int64_t snapshot_offset; /* of the newest .snapshot, OFFSET_NONE if there is none */
+    int64_t saved_offset;    /* of the newest entry in the producer journal, OFFSET_NONE if there is none */
+    uint64_t unsaved;        /* bytes written since the newer of the two */
     struct completed_transaction *completed; /* whose markers may still be above the high watermark, in log order */
     size_t completed_count;
     size_t completed_capacity;
@@ -183,6 +186,8 @@ MUST_USE enum status log_make(struct partition_log *log);
 void log_preallocate(struct partition_log *log, struct file *file);
 /* Adds an empty segment with its file. */
 MUST_USE enum status log_add_segment(struct partition_log *log, int64_t base_offset, int64_t now_ms);
+/* The path of the log directory that the partition's lies in. False: there is none. */
+bool log_directory_around(const struct partition_log *log, char directory[DISK_PATH_MAX]);
 /* The time after which this segment rolls, jitter taken off. */
 int64_t log_segment_ms(const struct partition_log *log, const struct segment *segment);
 /* Notes a batch in the producer state. `batch` is needed whole if it is a control batch. */
@@ -191,6 +196,8 @@ void log_note_producer(struct partition_log *log, const struct batch_header *hea
 /* Writes OFFSET.snapshot, unsynced. */
 MUST_USE enum status log_write_snapshot(struct partition_log *log, int64_t offset);
 MUST_USE enum status log_remove_snapshot(struct partition_log *log, int64_t offset);
+/* Removes the producer journal of the log directory: what it says of this log's batches is not so any more. */
+MUST_USE enum status log_disown_producers(struct partition_log *log);
 
 /* Makes durable whose records these are, partition.metadata and the directory's own name: before any of them is
  * promised. Blocking. */

@@ -99,7 +99,10 @@ enum status partition_log_truncate(struct partition_log *log, int64_t offset)
     if (offset < log->log_start) {
         return partition_log_restart(log, offset);
     }
-    status = log_cut(log, offset);
+    status = log_disown_producers(log);
+    if (status == STATUS_OK) {
+        status = log_cut(log, offset);
+    }
     if (status != STATUS_OK) {
         log_fail(log, STATUS_IO);
     }
@@ -119,6 +122,10 @@ enum status partition_log_restart(struct partition_log *log, int64_t offset)
         return status;
     }
     status = log_make(log);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = log_disown_producers(log);
     if (status != STATUS_OK) {
         return status;
     }

@@ -25,11 +25,13 @@
 #include "common/base/uuid.h"
 #include "storage-node/log/log_config.h"
 
+struct buffer;
 struct env;
 struct disk;
 struct file;
 struct file_cache;
 struct partition_log;
+struct producer_journal_entry;
 
 /* No log's end lies behind it, so that offsets and the numbers of records in a batch can be added without care. */
 #define LOG_OFFSET_MAX (INT64_MAX - INT64_C(2) * INT32_MAX)
@@ -49,6 +51,8 @@ struct partition_log_options {
     bool taken;               /* a directory that does not say whose it is, empty or not, is somebody else's: EXISTS */
     bool fresh;               /* nothing of this name is on the disk: the call makes and reads nothing */
     int64_t now_ms;           /* wall clock */
+    /* What the producer journal says of the log, if that is `kept`; NULL: nothing. Borrowed for the call. */
+    const struct producer_journal_entry *producers;
 };
 
 /* Opens or creates, recovering what a crash left: segments at or behind the recovery point are scanned batch by batch,
@@ -205,6 +209,12 @@ MUST_USE enum status partition_log_sync_around(const struct partition_log *log);
 void partition_log_settle(struct partition_log *log);
 /* Of a detached log: partition_log_shutdown has something to sync. */
 bool partition_log_unsettled(const struct partition_log *log);
+
+/* So much was written since the producers were written down last that they should be, for a start after a kill. */
+bool partition_log_unsaved(const struct partition_log *log);
+/* Adds an entry for the producer journal if that is so, or if one was added before and no snapshot since and `again`.
+ * Its loss costs time only. */
+void partition_log_save_producers(struct partition_log *log, bool again, struct buffer *out);
 
 #define PARTITION_DIRECTORY_DELETE "-delete" /* its files are removed, by the next start at the latest */
 #define PARTITION_DIRECTORY_STRAY "-stray"   /* nobody looks at it, it is the operator's */

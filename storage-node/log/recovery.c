@@ -21,6 +21,7 @@
 #include "common/base/memory.h"
 #include "common/env/disk.h"
 #include "storage-node/log/partition_metadata.h"
+#include "storage-node/log/producer_journal.h"
 #include "storage-node/log/producer_snapshot.h"
 #include "storage-node/log/recovery.h"
 
@@ -584,6 +585,7 @@ static enum status log_scan_producers(struct partition_log *log, int64_t offset,
         if (status != STATUS_OK) {
             return status;
         }
+        log->unsaved += segment->size - position;
         batch_cursor_init_sparse(&cursor, file, buffer, position, segment->size);
         while ((status = batch_cursor_next(&cursor, &header)) == STATUS_OK) {
             struct bytes batch = BYTES_NULL;
@@ -648,17 +650,12 @@ static enum status log_thin_snapshots(struct partition_log *log, const struct of
     return STATUS_OK;
 }
 
-/* As log_load_producers, of the snapshots in the list. */
-static enum status log_load_producers_from(struct partition_log *log, int64_t now_ms, int64_t snapshot_max,
-                                           struct offset_list *snapshots)
+/* The newest of the snapshots in the list that can be used; *from is where batches tell more. */
+static enum status log_load_snapshot(struct partition_log *log, int64_t now_ms, int64_t snapshot_max,
+                                     const struct offset_list *snapshots, int64_t *from)
 {
-    uint8_t headers[HEADER_BUFFER_SIZE];
-    int64_t from = log->log_start;
     enum status status = STATUS_OK;
 
-    producer_state_clear(&log->producers);
-    log->snapshot_offset = OFFSET_NONE;
-    offset_list_sort(snapshots);
     for (size_t i = snapshots->count; i > 0 && status == STATUS_OK && log->snapshot_offset == OFFSET_NONE; i--) {
         const int64_t offset = snapshots->offsets[i - 1];
 
@@ -668,13 +665,38 @@ static enum status log_load_producers_from(struct partition_log *log, int64_t no
         if (offset < log->segments[0]->base_offset) {
             break; /* batches behind it were deleted: it would know too little of its producers */
         }
+        if (offset <= log->saved_offset) {
+            log->snapshot_offset = offset;
+            break; /* the journal knows more */
+        }
+        producer_state_clear(&log->producers);
+        log->saved_offset = OFFSET_NONE;
         status = log_read_snapshot(log, offset, now_ms);
         if (status == STATUS_OK) {
             log->snapshot_offset = offset;
-            from = offset;
+            *from = offset;
         } else if (status == STATUS_CORRUPT || status == STATUS_NOT_FOUND || status == STATUS_TOO_LARGE) {
             status = log_remove_snapshot(log, offset);
         }
+    }
+    return status;
+}
+
+/* As log_load_producers, of the snapshots in the list. What the journal said of the log is loaded, if there was
+ * anything. */
+static enum status log_load_producers_from(struct partition_log *log, int64_t now_ms, int64_t snapshot_max,
+                                           struct offset_list *snapshots)
+{
+    uint8_t headers[HEADER_BUFFER_SIZE];
+    int64_t from = log->log_start;
+    enum status status;
+
+    log->snapshot_offset = OFFSET_NONE;
+    log->unsaved = 0;
+    offset_list_sort(snapshots);
+    status = log_load_snapshot(log, now_ms, snapshot_max, snapshots, &from);
+    if (log->saved_offset != OFFSET_NONE) {
+        from = log->saved_offset;
     }
     if (status == STATUS_OK) {
         status = log_thin_snapshots(log, snapshots);
@@ -694,10 +716,34 @@ enum status log_load_producers(struct partition_log *log, int64_t now_ms, int64_
     enum status status = disk_list(log->files.disk, log->files.directory, snapshots_name, &snapshots);
 
     if (status == STATUS_OK) {
+        producer_state_clear(&log->producers);
+        log->saved_offset = OFFSET_NONE;
         status = log_load_producers_from(log, now_ms, snapshot_max, &snapshots);
     }
     offset_list_free(&snapshots);
     return status;
+}
+
+/* Loads the journal's entry. One that speaks of more than there is would speak of other batches once the log has grown
+ * again. */
+static enum status recovery_take_saved(struct recovery *recovery)
+{
+    const struct producer_journal_entry *saved = recovery->options->producers;
+    struct partition_log *log = recovery->log;
+
+    if (saved == NULL) {
+        return STATUS_OK;
+    }
+    if (!recovery->resumed || saved->offset > log->log_end) {
+        return log_disown_producers(log);
+    }
+    if (saved->offset > log->segments[0]->base_offset && saved->offset > log->log_start &&
+        saved->epoch == epoch_cache_of(&log->epochs, saved->offset - 1) &&
+        producer_snapshot_decode(saved->snapshot, saved->offset, recovery->options->now_ms, &log->producers) ==
+            STATUS_OK) {
+        log->saved_offset = saved->offset;
+    }
+    return STATUS_OK;
 }
 
 /* Producers, and the aborted transactions of walked segments, whose indexes were dropped. */
@@ -710,7 +756,10 @@ static enum status recovery_producers(struct recovery *recovery)
     if (recovery->first_walked < log->segment_count) {
         snapshot_max = log->segments[recovery->first_walked]->base_offset;
     }
-    status = log_load_producers_from(log, recovery->options->now_ms, snapshot_max, &recovery->snapshots);
+    status = recovery_take_saved(recovery);
+    if (status == STATUS_OK) {
+        status = log_load_producers_from(log, recovery->options->now_ms, snapshot_max, &recovery->snapshots);
+    }
     for (size_t i = recovery->first_walked; i < log->segment_count && status == STATUS_OK; i++) {
         const struct segment *segment = log->segments[i];
 
@@ -875,6 +924,7 @@ static struct partition_log *log_create(struct disk *disk, const struct partitio
     log->made = !options->fresh;
     log->directory_made = !options->fresh;
     log->snapshot_offset = OFFSET_NONE;
+    log->saved_offset = OFFSET_NONE;
     list_init(&log->waiters);
     list_init(&log->finished);
     env_hook_init(&log->hook, log_hook_run, log);

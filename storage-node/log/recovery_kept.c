@@ -268,8 +268,8 @@ static enum status resume_last_epoch(struct recovery *recovery, struct segment *
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-/* Notes the epochs of the batches from *position on, up to and with the first that has another one than `epoch`: *header
- * becomes that batch's, *position its place. END: there is none. */
+/* Notes the epochs of the batches from *position on, up to and with the first that has another one than `epoch`:
+ * *header becomes that batch's, *position its place. END: there is none. */
 static enum status resume_next_epoch(struct recovery *recovery, struct segment *segment, uint32_t *position,
                                      int32_t epoch, struct batch_header *header)
 {
@@ -293,8 +293,8 @@ static enum status resume_next_epoch(struct recovery *recovery, struct segment *
     return status;
 }
 
-/* Moves *position, where a batch with `epoch` lies that begins at `low`, to the last batch with it that the offset index
- * leads to: epochs ascend, so half of what is left can be told from one batch. */
+/* Moves *position, where a batch with `epoch` lies that begins at `low`, to the last batch with it that the offset
+ * index leads to: epochs ascend, so half of what is left can be told from one batch. */
 static enum status resume_skip_epoch(struct recovery *recovery, struct segment *segment, uint32_t *position,
                                      int32_t epoch, int64_t low)
 {

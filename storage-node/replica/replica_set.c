@@ -5,6 +5,7 @@
 #include "common/base/memory.h"
 #include "common/env/disk.h"
 #include "common/trace/trace.h"
+#include "storage-node/log/producer_journal.h"
 
 /* A topic that was deleted and made anew finds its old directory still there until that one's last sync is back; if
  * that happened while the node was away, until the node has caught up with the metadata, which the controllers may take
@@ -34,6 +35,8 @@ struct replica_job {
     struct partition_log_options options;
     char *path;
     char *topic;
+    struct producer_journal_entry producers; /* its snapshot is the next */
+    uint8_t *snapshot;
     enum status status;
     enum env_lane lane;
     struct env_timer retry;
@@ -97,10 +100,12 @@ static void replica_set_care(void *context)
         link = link->next;
         replica_set_care_for(partition, now_ms);
         /* Nothing more to do soon: the rare check of all partitions is enough. */
-        if (partition->state != PARTITION_ONLINE || partition_log_quiet(partition->log)) {
+        if (partition->state != PARTITION_ONLINE ||
+            (replica_journal_add(set, partition) && partition_log_quiet(partition->log))) {
             list_remove(&partition->active_link);
         }
     }
+    replica_journal_write(set);
     if (!list_empty(&set->active)) {
         env_timer_start(set->env, &set->care_timer, CARE_INTERVAL_NS);
     }
@@ -163,6 +168,7 @@ void replica_set_deinit(struct replica_set *set)
     env_timer_stop(set->env, &set->check_timer);
     map_deinit(&set->partitions);
     map_deinit(&set->topics);
+    replica_journal_free(set);
     file_cache_destroy(set->files);
 }
 
@@ -219,6 +225,7 @@ static void replica_job_free(struct replica_job *job)
 {
     memory_free(job->path);
     memory_free(job->topic);
+    memory_free(job->snapshot);
     memory_free(job);
 }
 
@@ -349,6 +356,7 @@ static void replica_open_later(struct replica_job *job)
         job->options.recovery_point = 0;
         job->options.log_start_offset = 0;
         job->options.clean = false;
+        job->options.producers = NULL;
         job->partition->recovery_point = 0;
         job->partition->log_start_offset = 0;
         /* While the other one is removed its identity may go first; what is left is not ours either. */
@@ -460,6 +468,13 @@ static void replica_set_submit(struct replica_set *set, struct partition *partit
     job->options = replica_log_options(set, options);
     job->options.directory = job->path;
     job->options.topic = string_of(job->topic);
+    if (options->producers != NULL) {
+        job->producers = *options->producers;
+        job->snapshot = memory_alloc(job->producers.snapshot.size);
+        memcpy(job->snapshot, job->producers.snapshot.data, job->producers.snapshot.size);
+        job->producers.snapshot.data = job->snapshot;
+        job->options.producers = &job->producers;
+    }
     job->job.work = replica_open_work;
     job->job.done = replica_open_done;
     /* Those that will wait for the disk go where more threads do. */
@@ -607,7 +622,7 @@ bool replica_set_settled(const struct replica_set *set)
     const struct partition *partition;
     size_t at = 0;
 
-    if (set->loading > 0 || set->closing > 0) {
+    if (set->loading > 0 || set->closing > 0 || set->journaling > 0) {
         return false;
     }
     while ((partition = map_next(&set->partitions, &at)) != NULL) {

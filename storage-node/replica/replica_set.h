@@ -15,6 +15,7 @@
 
 struct replica_set_options {
     struct env *env;
+    uint32_t index;                 /* of the loop */
     size_t files_open_max;          /* descriptors of segment files */
     uint64_t check_interval_ns;     /* log.retention.check.interval.ms */
     /* A directory's disk failed under partition `partition`; called once or more. */
@@ -40,6 +41,8 @@ struct replica_set {
     struct env_timer check_timer; /* rarely: all partitions */
     size_t loading;               /* partitions whose open job is under way */
     size_t closing;
+    size_t journaling; /* jobs that write producer journals */
+    struct replica_journal *journals[REPLICA_DIRECTORIES_MAX]; /* NULL: nothing was written there */
     uint64_t failed;  /* a bit for each directory that is out of service */
     uint64_t unclean; /* ... in which a partition could not be opened or shut: its stop is not a clean one */
     bool stopping;
@@ -65,6 +68,7 @@ struct replica_options {
     bool taken; /* what lies there is another's, unless it says otherwise */
     bool fresh; /* nothing lies there: the partition is online at once, and takes nothing of the disk before its first
                    record */
+    const struct producer_journal_entry *producers; /* as in partition_log_options */
 };
 
 void replica_set_init(struct replica_set *set, const struct replica_set_options *options);
@@ -101,6 +105,11 @@ struct topic_state *replica_set_topic(const struct replica_set *set, struct uuid
 
 /* For partition.c. */
 void replica_set_mark_dirty(struct replica_set *set, struct partition *partition);
+/* replica_journal.c: adds the producers of a partition that is online to those that the next call writes down, if that
+ * is due. False: it is, but has to wait. */
+bool replica_journal_add(struct replica_set *set, struct partition *partition);
+void replica_journal_write(struct replica_set *set);
+void replica_journal_free(struct replica_set *set);
 /* The partition thought that nothing lay where it was to be made, and something does: it is opened as others are. Its
  * log is new and empty, and nobody waits. */
 void replica_set_reopen(struct replica_set *set, struct partition *partition);

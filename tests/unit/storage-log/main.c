@@ -3,6 +3,6 @@
 
 int main(void)
 {
-    return test_append() + test_read() + test_producers() + test_recovery() + test_recycle() + test_room() +
-           test_retention() + test_epochs() + test_checkpoints() + test_faults() + test_exhaustion();
+    return test_append() + test_read() + test_producers() + test_journal() + test_recovery() + test_recycle() +
+           test_room() + test_retention() + test_epochs() + test_checkpoints() + test_faults() + test_exhaustion();
 }

@@ -114,11 +114,13 @@ enum status world_try_open(struct world *world, bool clean)
                                                   .clean = clean,
                                                   .kept = world->kept,
                                                   .fresh = world->fresh,
+                                                  .producers = world->producers,
                                                   .now_ms = world->wall_ms};
     const enum status status = partition_log_open(&world->faults.disk, &options, &world->log);
 
     world->fresh = false;
     world->kept = false;
+    world->producers = NULL;
     if (status != STATUS_OK) {
         world->log = NULL;
         return status;

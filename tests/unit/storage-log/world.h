@@ -50,6 +50,7 @@ struct world {
     int64_t recovery_point; /* for the next open, as the owner's checkpoints would have them */
     int64_t log_start;
     bool kept;  /* the next open is after a killed process: the cache is there */
+    const struct producer_journal_entry *producers; /* of the next open */
     bool fresh; /* the next open is of a partition that nothing lies on the disk of */
 };
 
@@ -115,6 +116,7 @@ int test_recycle(void);
 int test_room(void);
 int test_retention(void);
 int test_producers(void);
+int test_journal(void);
 int test_epochs(void);
 int test_checkpoints(void);
 int test_faults(void);

@@ -1,0 +1,64 @@
+/* The producers of many logs in one file of the log directory: what a start after a kill would otherwise have to gather
+ * from the headers of all batches behind each log's last .snapshot.
+ *
+ *     .millrace_producers       what the last start found in the others, and in this one
+ *     .millrace_producers-N     what loop N has added since, in the order of writing
+ *
+ * Both are runs of entries, big-endian:
+ *
+ *     0  size        u32  of all that follows the checksum
+ *     4  crc         u32  CRC-32C of the same
+ *     8  topic id    16 bytes
+ *    24  partition   i32
+ *    28  offset      i64  the state in front of it
+ *    36  epoch       i32  of the batch in front of it: another one is there if the log was cut and grew again
+ *    40  contents of a .snapshot (producer_snapshot.h)
+ *
+ * Of several entries of one log the one with the largest offset counts. Nothing here is synced: an entry is good as
+ * long as the page cache that it was written to, which has every batch in front of its offset too. A start that does
+ * not find the cache alive removes the files before anything else. So does a log that lost something in front of an
+ * entry's offset. */
+#ifndef LOG_PRODUCER_JOURNAL_H
+#define LOG_PRODUCER_JOURNAL_H
+
+#include "common/base/buffer.h"
+#include "common/base/uuid.h"
+#include "storage-node/log/producer_state.h"
+
+struct disk;
+struct producer_journal;
+
+#define PRODUCER_JOURNAL_WRITERS_MAX 64
+/* A writer whose file has grown to this, and to several times what is in use, writes it anew. */
+#define PRODUCER_JOURNAL_SIZE_MIN (4U << 20)
+
+/* What is known of a log. */
+struct producer_journal_entry {
+    struct uuid topic_id;
+    int32_t partition;
+    int32_t epoch;         /* of the batch in front of `offset` */
+    int64_t offset;        /* OFFSET_NONE: nothing is known */
+    struct bytes snapshot; /* borrowed */
+};
+
+/* Adds an entry to `out`, of `state` instead of a snapshot. */
+void producer_journal_encode(const struct producer_journal_entry *entry, const struct producer_state *state,
+                             struct buffer *out);
+/* Adds entries behind `*size` bytes of a writer's file and moves that; 0: the file is made anew. NOT_FOUND: somebody
+ * has removed it. Blocking. */
+MUST_USE enum status producer_journal_write(struct disk *disk, const char *directory, uint32_t writer,
+                                            struct bytes entries, uint64_t *size);
+
+/* All entries of a directory, without those behind a damage. Fails only as IO does. */
+MUST_USE enum status producer_journal_load(struct disk *disk, const char *directory, struct producer_journal **journal);
+void producer_journal_destroy(struct producer_journal *journal);
+/* The newest entry of a log, its snapshot borrowed from the journal. False: there is none. */
+bool producer_journal_find(const struct producer_journal *journal, struct uuid topic_id, int32_t partition,
+                           struct producer_journal_entry *entry);
+/* Puts all entries into one file, so that writers begin anew; what cannot be written is removed. */
+MUST_USE enum status producer_journal_gather(struct disk *disk, const char *directory,
+                                             const struct producer_journal *journal);
+/* Removes the files. */
+MUST_USE enum status producer_journal_remove(struct disk *disk, const char *directory);
+
+#endif
