@@ -173,6 +173,7 @@ struct batch_limits {
     int64_t timestamp_min;        /* both inclusive, INT64_MIN and INT64_MAX for none; a record without time passes. */
     int64_t timestamp_max;        /* Batch: base and max timestamp; batch_validate_records: each record */
     bool key_required;            /* the topic is compacted; for batch_validate_records */
+    bool crc_checked;             /* batch_crc_matches was true of these bytes */
 };
 
 /* Limits that refuse nothing but what is wrong in itself. */

@@ -1,6 +1,6 @@
 /* Produce (KIP-98, KIP-951, KIP-516): batches from the socket's memory into logs.
  *
- *     home loop     resolve topics, split by owning loop
+ *     home loop     resolve topics, split by owning loop; the checksums of batches that another loop owns
  *     owning loop   judge each batch by its header and checksum, append (offsets patched in place), wait as acks asks
  *     turn's end    one write per log; then fsync by group commit; the waits come back
  *     home loop     when every share has reported: answer
@@ -31,6 +31,7 @@ struct produce_item {
     struct conversion *conversion; /* NULL: the producer's bytes are stored */
     bool waiting;
     bool parked; /* its partition is loading */
+    bool crc_checked; /* it matches; false: not known */
 };
 
 /* What one loop does of a request. */
@@ -218,9 +219,11 @@ static int16_t produce_verdict_error(enum append_verdict verdict)
 static int16_t produce_judge(struct produce_item *item, const struct topic_config *config, int64_t now_ms,
                              struct batch_header *header, const char **text)
 {
-    const struct batch_limits limits = topic_batch_limits(config, now_ms);
-    const enum batch_error error = batch_validate(bytes_of(item->batch.data, item->batch.size), &limits, header);
+    struct batch_limits limits = topic_batch_limits(config, now_ms);
+    enum batch_error error;
 
+    limits.crc_checked = item->crc_checked;
+    error = batch_validate(bytes_of(item->batch.data, item->batch.size), &limits, header);
     if (error != BATCH_ERROR_NONE) {
         *text = batch_error_text(error);
         return batch_error_code(error);
@@ -387,6 +390,7 @@ static void produce_add(struct produce *produce, const struct produce_request_to
     struct partition_image row;
     struct produce_item *item;
     struct produce_part *part;
+    uint32_t owner;
 
     answer->index = data->index;
     answer->base_offset = -1;
@@ -405,12 +409,17 @@ static void produce_add(struct produce *produce, const struct produce_request_to
         return;
     }
     item = arena_need(&produce->request->arena, 1, sizeof(*item));
-    part = &produce->parts[shard_of(home, topic_image_id(image), data->index)];
+    owner = shard_of(home, topic_image_id(image), data->index);
+    part = &produce->parts[owner];
     item->part = part;
     item->topic_id = topic_image_id(image);
     /* The bytes lie in our receive block: offsets are patched where they are. */
     item->batch = (struct space){(uint8_t *)(uintptr_t)data->records.data, data->records.size};
     item->answer = answer;
+    /* The bytes are in this core's caches, not in the owner's. */
+    if (shard_at(home, owner) != home) {
+        item->crc_checked = batch_crc_matches(bytes_of(item->batch.data, item->batch.size));
+    }
     if (part->items == NULL) {
         part->items = item;
     } else {

@@ -280,24 +280,24 @@ static void pipelined_sequences_arrive_in_order(void **state)
     }
 }
 
-static void what_cannot_be_stored_is_refused_one_by_one(void **state)
+/* One of the loops is the connection's, the other is handed the batches. */
+static void check_refusals(struct fixture *fixture, int32_t partition)
 {
     struct produce_request_topic_data_partition_data *row;
-    struct fixture *fixture = *state;
 
     begin_produce(fixture, -1);
     fixture->produce.timeout_ms = INT32_MIN;
-    add_produce(fixture, 0, NULL);
-    row = add_produce(fixture, 0, &(struct batch_recipe){.timestamp = 1});
+    add_produce(fixture, partition, NULL);
+    row = add_produce(fixture, partition, &(struct batch_recipe){.timestamp = 1});
     row->records.size--;
-    row = add_produce(fixture, 0, &(struct batch_recipe){.timestamp = 1});
+    row = add_produce(fixture, partition, &(struct batch_recipe){.timestamp = 1});
     ((uint8_t *)(uintptr_t)row->records.data)[40] ^= 1;
-    row = add_produce(fixture, 0, NULL);
+    row = add_produce(fixture, partition, NULL);
     row->records = (struct records){.data = (const uint8_t *)"x", .size = 1};
     add_produce(fixture, -1, &(struct batch_recipe){.timestamp = 1});
     add_produce(fixture, INT32_MIN, &(struct batch_recipe){.timestamp = 1});
-    add_produce(fixture, 0, &(struct batch_recipe){.timestamp = INT64_MAX});
-    add_produce(fixture, 0, &(struct batch_recipe){.timestamp = 1, .value_size = 2000000});
+    add_produce(fixture, partition, &(struct batch_recipe){.timestamp = INT64_MAX});
+    add_produce(fixture, partition, &(struct batch_recipe){.timestamp = 1, .value_size = 2000000});
     ask_produce(fixture, 9);
     assert_int_equal(produced(fixture, 0)->error_code, ERROR_INVALID_RECORD);
     assert_int_equal(produced(fixture, 1)->error_code, ERROR_INVALID_RECORD);
@@ -307,6 +307,15 @@ static void what_cannot_be_stored_is_refused_one_by_one(void **state)
     assert_int_equal(produced(fixture, 5)->error_code, ERROR_UNKNOWN_TOPIC_OR_PARTITION);
     assert_int_equal(produced(fixture, 6)->error_code, ERROR_INVALID_TIMESTAMP);
     assert_int_equal(produced(fixture, 7)->error_code, ERROR_MESSAGE_TOO_LARGE);
+}
+
+static void what_cannot_be_stored_is_refused_one_by_one(void **state)
+{
+    struct fixture *fixture = *state;
+
+    for (uint32_t loop = 0; loop < BOX_LOOPS; loop++) {
+        check_refusals(fixture, partition_on(fixture, loop));
+    }
     begin_produce(fixture, 7);
     add_produce(fixture, 0, &(struct batch_recipe){.timestamp = 1});
     ask_produce(fixture, 9);
