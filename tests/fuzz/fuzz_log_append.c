@@ -195,7 +195,7 @@ static void reopen(struct world *world, uint8_t choice)
             partition_log_end_offset(world->base.log) == (batches_end > start ? batches_end : start)));
     ASSERT(partition_log_start_offset(world->base.log) == start ||
            partition_log_start_offset(world->base.log) <= first);
-    ASSERT(!at_once || partition_log_cut_bytes(world->base.log) == 0);
+    ASSERT(!at_once || log_world_cut_nothing(&world->base));
     check_contents(world);
 }
 

@@ -374,7 +374,7 @@ static void reopen(struct world *world, bool clean)
                (partition_log_start_offset(world->base.log) > start &&
                 partition_log_start_offset(world->base.log) <= first));
         ASSERT(partition_log_end_offset(world->base.log) == end);
-        ASSERT(partition_log_cut_bytes(world->base.log) == 0);
+        ASSERT(log_world_cut_nothing(&world->base));
     }
     check_contents(world);
     check_answers(world);

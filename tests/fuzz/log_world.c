@@ -2,6 +2,7 @@
 #include "tests/fuzz/log_world.h"
 
 #include "common/base/assert.h"
+#include "common/batch/record_batch.h"
 #include "storage-node/log/file_cache.h"
 
 #define OPEN_FILES 8
@@ -108,6 +109,11 @@ bool log_world_sync(struct log_world *world)
     ASSERT(wait.done);
     ASSERT(!wait.durable || partition_log_durable_end(world->log) == partition_log_end_offset(world->log));
     return wait.durable;
+}
+
+bool log_world_cut_nothing(const struct log_world *world)
+{
+    return partition_log_cut_bytes(world->log) < RECORD_BATCH_HEADER_SIZE || world->faults.failed;
 }
 
 void log_world_fail(struct log_world *world, uint64_t at, bool on)

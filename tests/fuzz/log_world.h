@@ -44,6 +44,9 @@ bool log_world_close(struct log_world *world, enum log_stop stop);
 bool log_world_did(const struct log_world *world, enum status status);
 /* Has everything synced. False: the disk has failed. */
 bool log_world_sync(struct log_world *world);
+/* The start has cut off nothing that was a batch. Zeros behind the end that are too few for a mark (room.c) count as a
+ * torn end, and all of them do if the disk failed where recovery looked for it. */
+bool log_world_cut_nothing(const struct log_world *world);
 /* From here on call number `at` of the disk fails, 0: none, and all behind it too if it fails `on`. */
 void log_world_fail(struct log_world *world, uint64_t at, bool on);
 
