@@ -18,6 +18,7 @@
 #define FETCH_BYTES_LEAST 1000
 #define FETCH_BYTES_MOST 100000
 #define WAIT_MS 300
+#define BATCH_BYTES_MOST (1U << 20) /* of records, decompressed */
 #define ASK_START (-2)
 #define ASK_END (-1)
 
@@ -253,31 +254,13 @@ static void reading_list(struct consumer_run *run, struct rpc_client *rpc)
 
 /* --- records --- */
 
-/* All records of a batch that were not read yet. False: no more of this answer. */
-static bool reading_take_batch(struct consumer_run *run, struct bytes batch)
+static bool reading_take_records(struct consumer_run *run, const struct batch_header *header, struct bytes records)
 {
     struct ledger *ledger = run->consumer->options.ledger;
-    const struct batch_limits limits = batch_limits_none(BATCH_FROM_LOG);
     struct record_iterator iterator;
-    struct batch_header header;
     struct record record;
-    const enum batch_error error = batch_validate(batch, &limits, &header);
 
-    if (error != BATCH_ERROR_NONE) {
-        if (!ledger->rot) {
-            sim_fail(run->agent.world, "%s-%d, offset %" PRId64 ": %s", run->topic->name, run->partition, run->offset,
-                     batch_error_text(error));
-        }
-        run->consumer->damaged++;
-        return false;
-    }
-    if (header.partition_leader_epoch < run->epoch && !ledger->rot) {
-        sim_fail(run->agent.world, "%s-%d, offset %" PRId64 ": leader epoch %d follows %d", run->topic->name,
-                 run->partition, run->offset, header.partition_leader_epoch, run->epoch);
-    }
-    run->epoch = header.partition_leader_epoch;
-    record_iterator_init(&iterator, &header,
-                         (struct bytes){batch.data + RECORD_BATCH_HEADER_SIZE, batch.size - RECORD_BATCH_HEADER_SIZE});
+    record_iterator_init(&iterator, header, records);
     while (record_next(&iterator, &record) == STATUS_OK) {
         if (record.offset < run->offset) {
             continue;
@@ -295,6 +278,44 @@ static bool reading_take_batch(struct consumer_run *run, struct bytes batch)
         run->consumer->records++;
     }
     return true;
+}
+
+/* All records of a batch that were not read yet. False: no more of this answer. */
+static bool reading_take_batch(struct consumer_run *run, struct bytes batch)
+{
+    struct ledger *ledger = run->consumer->options.ledger;
+    const struct batch_limits limits = batch_limits_none(BATCH_FROM_LOG);
+    struct batch_header header;
+    struct buffer buffer;
+    struct bytes records;
+    bool well = false;
+    enum status status;
+    const enum batch_error error = batch_validate(batch, &limits, &header);
+
+    if (error != BATCH_ERROR_NONE) {
+        if (!ledger->rot) {
+            sim_fail(run->agent.world, "%s-%d, offset %" PRId64 ": %s", run->topic->name, run->partition, run->offset,
+                     batch_error_text(error));
+        }
+        run->consumer->damaged++;
+        return false;
+    }
+    if (header.partition_leader_epoch < run->epoch && !ledger->rot) {
+        sim_fail(run->agent.world, "%s-%d, offset %" PRId64 ": leader epoch %d follows %d", run->topic->name,
+                 run->partition, run->offset, header.partition_leader_epoch, run->epoch);
+    }
+    run->epoch = header.partition_leader_epoch;
+    buffer_init(&buffer);
+    status = batch_records(batch, &header, NULL, BATCH_BYTES_MOST, &buffer, &records);
+    if (status == STATUS_OK) {
+        well = reading_take_records(run, &header, records);
+    } else {
+        /* The checksum has said that these are the bytes that were sent. */
+        sim_fail(run->agent.world, "%s-%d, offset %" PRId64 ": %s", run->topic->name, run->partition, run->offset,
+                 status_text(status));
+    }
+    buffer_deinit(&buffer);
+    return well;
 }
 
 static void reading_verified(struct consumer_run *run)

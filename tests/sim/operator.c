@@ -48,8 +48,8 @@ struct topic_plan {
 static const struct topic_plan plans[] = {
     {"storm", {LENIENT, NULL}},
     {"trim",
-     {LENIENT, "segment.ms=1500", "retention.bytes=20000", "retention.ms=86400000", "file.delete.delay.ms=1000", NULL}},
-    {"churn", {LENIENT, "index.interval.bytes=200", NULL}},
+     {LENIENT, "segment.ms=300", "retention.bytes=20000", "retention.ms=86400000", "file.delete.delay.ms=1000", NULL}},
+    {"churn", {LENIENT, "index.interval.bytes=200", "segment.ms=200", NULL}},
     {"final", {LENIENT, NULL}},
 };
 

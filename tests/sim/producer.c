@@ -237,6 +237,10 @@ static struct space flight_build(struct producer_run *run, const struct flight *
         options.producer_epoch = run->producer_epoch;
         options.base_sequence = sequence;
     }
+    /* Every other batch, each codec in turn; what is sent again is the same. */
+    options.compression = flight->number % 2 == 0 ? (enum compression)(flight->number / 2 % COMPRESSION_COUNT)
+                                                  : COMPRESSION_NONE;
+    options.compression_level = compression_level_default(options.compression);
     batch_builder_init(&builder, &options);
     for (int32_t i = 0; i < flight->count; i++) {
         uint8_t value[LEDGER_VALUE_MAX];

@@ -4,6 +4,7 @@
  *     T1 a record that is younger than retention.ms is there
  *     T2 what retention leaves is at least retention.bytes
  *     T3 the start of a log never goes back, if a checkpoint came between
+ *     T4 in the end it does take what is old
  */
 #include "storage-node/node_private.h"
 #include "tests/sim/stage.h"
@@ -18,6 +19,9 @@
 #define RETENTION_BYTES 20000
 #define LEAP_MS_MOST 40000
 #define RECORDS_MOST 150
+#define SEGMENT_MS 20000 /* of the topic by age */
+/* Retention and rolls are checked for every second. */
+#define SOON_NS (10 * NS_PER_SECOND)
 #define PATIENCE_NS (60 * NS_PER_SECOND)
 /* By then a checkpoint was written. */
 #define CHECKPOINT_NS (3 * NS_PER_SECOND)
@@ -217,6 +221,25 @@ static bool retention_step(struct retention *retention)
            retention_check(retention, BY_ORDER);
 }
 
+/* Everything is older than retention.ms and than a segment may get: soon nothing is left. */
+static bool retention_ends(struct retention *retention)
+{
+    struct retained_topic *topic = &retention->topics[BY_AGE];
+
+    retention->leaped_ms += RETENTION_MS + SEGMENT_MS;
+    sim_clock_jump(cluster_node(stage_cluster(retention->stage), 0), RETENTION_MS + SEGMENT_MS);
+    sim_clock_jump(stage_client(retention->stage), RETENTION_MS + SEGMENT_MS);
+    stage_run_for(retention->stage, SOON_NS);
+    if (!retention_check(retention, BY_AGE)) {
+        return false;
+    }
+    if (topic->start != topic->end) {
+        sim_fail(retention->world, "%s still has offsets %" PRId64 " to %" PRId64 ", all of them old", topic->name,
+                 topic->start, topic->end);
+    }
+    return sim_failure(retention->world) == NULL;
+}
+
 static bool retention_play(struct retention *retention)
 {
     bool well;
@@ -227,7 +250,7 @@ static bool retention_play(struct retention *retention)
     for (unsigned i = 0; i < STEPS && well; i++) {
         well = retention_step(retention);
     }
-    return well;
+    return well && retention_ends(retention);
 }
 
 void workload_retention(const struct sim_options *options, struct verdict *verdict)

@@ -1,11 +1,13 @@
 /* Files and directories: round trips, errors, locks. Each test has a temporary directory of its own. */
 #include "tests/unit/runtime/world.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +17,57 @@ struct place {
     char directory[64];
     char path[128];
 };
+
+/* The system calls, which may stop early: after so many bytes (0: at the end as ever), and every third time for a
+ * signal. */
+static size_t stingy_bytes;
+static unsigned stingy_calls;
+
+ssize_t __real_pread(int descriptor, void *into, size_t size, off_t offset);
+ssize_t __wrap_pread(int descriptor, void *into, size_t size, off_t offset);
+ssize_t __real_pwrite(int descriptor, const void *from, size_t size, off_t offset);
+ssize_t __wrap_pwrite(int descriptor, const void *from, size_t size, off_t offset);
+ssize_t __real_pwritev(int descriptor, const struct iovec *parts, int count, off_t offset);
+ssize_t __wrap_pwritev(int descriptor, const struct iovec *parts, int count, off_t offset);
+
+/* How much of `size` is done; 0: a signal came. */
+static size_t stingy_size(size_t size)
+{
+    if (stingy_bytes == 0) {
+        return size;
+    }
+    stingy_calls++;
+    if (stingy_calls % 3 == 0) {
+        errno = EINTR;
+        return 0;
+    }
+    return size < stingy_bytes ? size : stingy_bytes;
+}
+
+ssize_t __wrap_pread(int descriptor, void *into, size_t size, off_t offset)
+{
+    const size_t some = stingy_size(size);
+
+    return some == 0 && size > 0 ? -1 : __real_pread(descriptor, into, some, offset);
+}
+
+ssize_t __wrap_pwrite(int descriptor, const void *from, size_t size, off_t offset)
+{
+    const size_t some = stingy_size(size);
+
+    return some == 0 && size > 0 ? -1 : __real_pwrite(descriptor, from, some, offset);
+}
+
+ssize_t __wrap_pwritev(int descriptor, const struct iovec *parts, int count, off_t offset)
+{
+    size_t some;
+
+    if (stingy_bytes == 0) {
+        return __real_pwritev(descriptor, parts, count, offset);
+    }
+    some = stingy_size(parts->iov_len);
+    return some == 0 && parts->iov_len > 0 ? -1 : __real_pwrite(descriptor, parts->iov_base, some, offset);
+}
 
 static int place_open(void **state)
 {
@@ -301,6 +354,39 @@ static void a_lock_excludes_others_until_it_is_released(void **state)
     file_unref(second);
 }
 
+static void what_the_system_does_in_pieces_is_done_as_a_whole(void **state)
+{
+    struct place *place = *state;
+    uint8_t bytes[1000];
+    uint8_t back[1000];
+    const struct bytes parts[] = {{bytes, 400}, {bytes + 400, 599}, {bytes + 999, 1}};
+    struct file *file;
+    size_t got;
+
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        bytes[i] = (uint8_t)(i * 7);
+    }
+    assert_int_equal(disk_open(place->disk, place_path(place, "pieces"), FILE_WRITE | FILE_CREATE, &file), STATUS_OK);
+    for (stingy_bytes = 1; stingy_bytes < 700; stingy_bytes += 23) {
+        memset(back, 0, sizeof(back));
+        stingy_calls = 0;
+        assert_int_equal(file_truncate(file, 0), STATUS_OK);
+        assert_int_equal(file_write(file, 10, parts, ARRAY_COUNT(parts)), STATUS_OK);
+        assert_int_equal(file_write(file, 0, parts, 1), STATUS_OK);
+        assert_int_equal(file_write(file, 10, parts, 1), STATUS_OK);
+        assert_true(stingy_calls > 4);
+        assert_int_equal(file_read(file, 10, back, sizeof(back), &got), STATUS_OK);
+        assert_int_equal(got, sizeof(back));
+        assert_memory_equal(back, bytes, sizeof(bytes));
+        /* Short only where the file ends. */
+        assert_int_equal(file_read(file, 500, back, sizeof(back), &got), STATUS_OK);
+        assert_int_equal(got, 510);
+        assert_memory_equal(back, bytes + 490, 510);
+    }
+    stingy_bytes = 0;
+    file_unref(file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,6 +394,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_was_dropped_from_the_cache_is_cold_until_it_is_read, place_open,
                                         place_close),
         cmocka_unit_test_setup_teardown(more_parts_than_one_call_takes_are_all_written, place_open, place_close),
+        cmocka_unit_test_setup_teardown(what_the_system_does_in_pieces_is_done_as_a_whole, place_open, place_close),
         cmocka_unit_test_setup_teardown(truncate_cuts_and_extends_with_zeros, place_open, place_close),
         cmocka_unit_test_setup_teardown(allocate_keeps_the_size, place_open, place_close),
         cmocka_unit_test_setup_teardown(errors_say_what_is_wrong, place_open, place_close),
