@@ -23,6 +23,9 @@ struct main_arguments {
     bool check_config;
 };
 
+/* What a lane may have. */
+#define RECOVERY_THREADS_MAX 64
+
 struct main_state {
     struct node *node;
     struct runtime_loop *loops[NODE_LOOPS_MAX];
@@ -131,6 +134,17 @@ static uint32_t main_loop_count(const struct config *config)
     return (uint32_t)(count < NODE_LOOPS_MAX ? count : NODE_LOOPS_MAX);
 }
 
+/* Recovery is the lane's work while a node starts; later there is little. */
+static unsigned main_recovery_threads(const struct config *config)
+{
+    size_t directories;
+    int64_t threads = config_int32(config, "num.recovery.threads.per.data.dir");
+
+    (void)node_config_log_dirs(config, &directories);
+    threads *= (int64_t)directories;
+    return threads < RECOVERY_THREADS_MAX ? (unsigned)threads : RECOVERY_THREADS_MAX;
+}
+
 static int main_run(struct main_state *state, const struct config *config, struct runtime_workers *workers)
 {
     const struct runtime_options loop_options = {.workers = workers,
@@ -139,6 +153,7 @@ static int main_run(struct main_state *state, const struct config *config, struc
     struct node_options options = {.envs = envs, .config = config, .fatal = main_fatal, .context = state};
     char problem[NODE_PROBLEM_MAX] = "";
 
+    runtime_workers_limit(workers, ENV_LANE_BACKGROUND, main_recovery_threads(config));
     options.descriptor_limit = runtime_raise_descriptor_limit();
     if (options.descriptor_limit < MAIN_DESCRIPTORS_MIN) {
         fprintf(stderr, "millrace-node: only %llu open files are allowed, at least %d are needed: raise `ulimit -n`\n",

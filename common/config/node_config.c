@@ -26,7 +26,7 @@ static const struct config_definition rows[] = {
     CONFIG_INT64("log.flush.offset.checkpoint.interval.ms", MS, NONE, "60000", 1, INT64_MAX / 1000000,
                  "How often recovery points are written: what is synced need not be scanned after a crash."),
     CONFIG_INT32("num.recovery.threads.per.data.dir", PLAIN, NONE, "2", 1, 64,
-                 "Partitions of one directory that are opened at the same time at start."),
+                 "Threads that open partitions at start, times the number of directories."),
     CONFIG_INT32("num.loops", PLAIN, OWN, "0", 0, 64, "Event loops, each on its own thread; 0: one per core."),
     CONFIG_INT32("busy.poll.us", US, OWN, "0", 0, 1000,
                  "How long a loop looks for work before it sleeps: less latency for more CPU time."),

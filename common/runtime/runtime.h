@@ -33,6 +33,8 @@ struct runtime_options {
 /* The worker threads of a process: at most threads[lane] per lane, started when there is work for them. NULL gives the
  * defaults: SYNC 4, READ 2, BACKGROUND 2. */
 struct runtime_workers *runtime_workers_create(const unsigned threads[ENV_LANE_COUNT]);
+/* Changes how many threads a lane may have, 1 to 64, before it has had any work. */
+void runtime_workers_limit(struct runtime_workers *workers, enum env_lane lane, unsigned threads_max);
 /* Finishes what was submitted, then ends the threads. All loops must be gone. */
 void runtime_workers_destroy(struct runtime_workers *workers);
 

@@ -111,6 +111,18 @@ struct runtime_workers *runtime_workers_create(const unsigned threads[ENV_LANE_C
     return workers;
 }
 
+void runtime_workers_limit(struct runtime_workers *workers, enum env_lane lane_index, unsigned threads_max)
+{
+    struct lane *lane = &workers->lanes[lane_index];
+
+    ASSERT(threads_max > 0);
+    ASSERT(threads_max <= LANE_THREADS_MAX);
+    pthread_mutex_lock(&lane->mutex);
+    ASSERT(lane->started == 0);
+    lane->threads_max = threads_max;
+    pthread_mutex_unlock(&lane->mutex);
+}
+
 void runtime_workers_destroy(struct runtime_workers *workers)
 {
     for (int i = 0; i < ENV_LANE_COUNT; i++) {

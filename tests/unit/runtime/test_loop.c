@@ -208,6 +208,59 @@ static void jobs_work_on_workers_and_are_done_on_the_loop(void **state)
     memory_free(tasks);
 }
 
+/* Jobs that end once all of them run, or after a second. */
+struct meeting {
+    struct env_job job;
+    struct world *world;
+    unsigned *present;
+    unsigned *most;
+    unsigned *done;
+};
+
+#define MEETING_SIZE 5
+
+static void meeting_work(struct env_job *job)
+{
+    const struct meeting *meeting = CONTAINER_OF(job, struct meeting, job);
+    unsigned seen = __atomic_add_fetch(meeting->present, 1, __ATOMIC_SEQ_CST);
+
+    for (int i = 0; i < 1000 && seen < MEETING_SIZE; i++) {
+        usleep(1000);
+        seen = __atomic_load_n(meeting->present, __ATOMIC_SEQ_CST);
+    }
+    __atomic_store_n(meeting->most, seen, __ATOMIC_SEQ_CST);
+}
+
+static void meeting_done(struct env_job *job)
+{
+    const struct meeting *meeting = CONTAINER_OF(job, struct meeting, job);
+
+    if (++*meeting->done == MEETING_SIZE) {
+        env_stop(meeting->world->env);
+    }
+}
+
+static void a_lane_has_as_many_threads_as_it_was_given(void **state)
+{
+    struct world *world = *state;
+    struct meeting meetings[MEETING_SIZE];
+    unsigned present = 0;
+    unsigned most = 0;
+    unsigned done = 0;
+
+    runtime_workers_limit(world->workers, ENV_LANE_BACKGROUND, MEETING_SIZE);
+    for (unsigned i = 0; i < MEETING_SIZE; i++) {
+        meetings[i] = (struct meeting){.job = {.work = meeting_work, .done = meeting_done},
+                                       .world = world,
+                                       .present = &present,
+                                       .most = &most,
+                                       .done = &done};
+        env_submit(world->env, ENV_LANE_BACKGROUND, &meetings[i].job);
+    }
+    world_run(world);
+    assert_int_equal(most, MEETING_SIZE);
+}
+
 static void task_work_slowly(struct env_job *job)
 {
     usleep(20000);
@@ -483,6 +536,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(hooks_queued_by_hooks_run_in_the_same_turn, world_open, world_close),
         cmocka_unit_test_setup_teardown(clocks_and_randomness_are_the_systems, world_open, world_close),
         cmocka_unit_test_setup_teardown(jobs_work_on_workers_and_are_done_on_the_loop, world_open, world_close),
+        cmocka_unit_test_setup_teardown(a_lane_has_as_many_threads_as_it_was_given, world_open, world_close),
         cmocka_unit_test_setup_teardown(drain_waits_for_jobs, world_open, world_close),
         cmocka_unit_test_setup_teardown(a_job_without_done_may_free_itself, world_open, world_close),
         cmocka_unit_test_setup_teardown(messages_between_loops_arrive_once_and_in_order, world_open, world_close),
