@@ -26,7 +26,7 @@
 #define RPC_TURN_UNITS_ALL 384
 #define RPC_TURN_UNITS_LEAST 8
 #define RPC_TURN_UNIT_BYTES 1024
-#define RPC_TURN_UNIT_RECEIVED (8 * 1024)
+#define RPC_TURN_UNIT_RECEIVED (16 * 1024)
 /* Request objects kept for reuse. */
 #define RPC_REQUESTS_KEPT 64
 

@@ -8,6 +8,9 @@
 
 /* How often idle connections are looked for, as a part of the allowed idle time. */
 #define RPC_IDLE_CHECKS 8
+/* So many are closed at once, and how soon the next ones follow: thousands may have become idle together. */
+#define RPC_IDLE_CLOSES 64
+#define RPC_IDLE_NEXT_NS NS_PER_MS
 /* How much of what may be held is freed at once: finishing early is work too. */
 #define RPC_HURRY_PART 16
 /* The same for receive memory: so many connections at once. */
@@ -16,7 +19,7 @@
 /* Nothing happens here: no request is being handled, and the client neither sends nor takes anything. */
 static bool rpc_connection_is_idle(struct rpc_connection *connection, uint64_t now_ns)
 {
-    if (connection->upgraded != NULL || connection->stream == NULL || !list_empty(&connection->starved_link)) {
+    if (connection->upgraded != NULL || connection->closing || !list_empty(&connection->starved_link)) {
         return false; /* the starved would send, if there were memory to read it */
     }
     if (connection->in_flight > 0) {
@@ -49,18 +52,24 @@ static void rpc_server_check_idle(void *context)
 {
     struct rpc_server *server = context;
     const uint64_t now_ns = env_now_ns(server->env);
+    uint32_t closed = 0;
 
     LIST_EACH(link, &server->connections)
     {
         struct rpc_connection *connection = LIST_ENTRY(link, struct rpc_connection, link);
 
+        if (closed == RPC_IDLE_CLOSES) {
+            break;
+        }
         rpc_connection_check_wait(connection, now_ns);
         if (rpc_connection_is_idle(connection, now_ns)) {
             rpc_connection_close(connection);
+            closed++;
         }
     }
     if (!list_empty(&server->connections)) {
-        env_timer_start(server->env, &server->idle_timer, server->options.idle_ns_max / RPC_IDLE_CHECKS);
+        env_timer_start(server->env, &server->idle_timer,
+                        closed == RPC_IDLE_CLOSES ? RPC_IDLE_NEXT_NS : server->options.idle_ns_max / RPC_IDLE_CHECKS);
     }
 }
 

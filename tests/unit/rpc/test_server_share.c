@@ -211,6 +211,30 @@ static void a_request_waits_no_longer_than_a_connection_may_be_idle(void **state
     assert_answers(stream, &at, 1, 2);
 }
 
+static void thousands_that_become_idle_together_are_closed_in_turns(void **state)
+{
+    struct fixture *fixture = *state;
+    uint32_t most = 0;
+    uint32_t before = 1000;
+
+    start(fixture);
+    for (int i = 0; i < 1000; i++) {
+        (void)connect_to(fixture);
+    }
+    world_sleep(&fixture->world, 599 * NS_PER_SECOND);
+    assert_int_equal(stats_of(fixture).connections, 1000);
+    for (int i = 0; i < 200000 && before > 0; i++) {
+        uint32_t now;
+
+        world_sleep(&fixture->world, NS_PER_MS);
+        now = stats_of(fixture).connections;
+        most = before - now > most ? before - now : most;
+        before = now;
+    }
+    assert_int_equal(before, 0);
+    assert_in_range(most, 10, 100);
+}
+
 int run_share_tests(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -222,6 +246,7 @@ int run_share_tests(void)
         TEST(what_was_started_before_a_request_that_waits_goes_on),
         TEST(requests_that_hold_back_finish_early_when_receive_memory_is_short),
         TEST(a_request_waits_no_longer_than_a_connection_may_be_idle),
+        TEST(thousands_that_become_idle_together_are_closed_in_turns),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
