@@ -92,12 +92,36 @@ static void majority_order_crash(struct majority *majority, struct sim_process *
     sim_disk_faults_set(process, &faults);
 }
 
+/* The active controller goes on alone with an order, while the others begin a term without it and may die of that: a
+ * longer log with an older term. */
+static void majority_outlive(struct majority *majority)
+{
+    struct sim_process *active = stage_active_controller(majority->stage);
+
+    if (active == NULL) {
+        return;
+    }
+    for (unsigned i = 0; i < CONTROLLERS; i++) {
+        struct sim_process *other = cluster_controller(stage_cluster(majority->stage), i);
+
+        if (other != active) {
+            sim_partition(active, other, true);
+            majority_order_crash(majority, other);
+        }
+    }
+    majority_order(majority, active, 0);
+}
+
 static void majority_step(struct majority *majority)
 {
     struct sim_process *one = majority_pick(majority);
     struct sim_process *other = majority_pick(majority);
 
-    switch (prng_below(majority->prng, 10)) {
+    switch (prng_below(majority->prng, 12)) {
+    case 10:
+    case 11:
+        majority_outlive(majority);
+        break;
     case 8:
     case 9:
         majority_order_crash(majority, one);
