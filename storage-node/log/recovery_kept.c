@@ -19,6 +19,8 @@
 
 #define CHECKED_TAIL (64U << 10)
 #define HEADER_BUFFER_SIZE 4096
+/* Batches of so many index entries are looked at one by one sooner than another half is found. */
+#define WALKED_ENTRIES 32
 
 /* A missing file is an empty one: entries wait in memory before it is made. */
 static enum status resume_index(struct log_files *files, struct index_file *index)
@@ -300,9 +302,11 @@ static enum status resume_skip_epoch(struct recovery *recovery, struct segment *
 {
     struct log_files *files = &recovery->log->files;
     int64_t high = segment->end_offset;
+    const uint64_t walked = WALKED_ENTRIES * (uint64_t)recovery->log->config.index_interval_bytes;
+    uint32_t end = segment->size;
     enum status status = STATUS_OK;
 
-    while (status == STATUS_OK && high - low > 1) {
+    while (status == STATUS_OK && high - low > 1 && end - *position > walked) {
         const int64_t middle = low + (high - low) / 2;
         struct batch_header header;
         struct batch_place place;
@@ -319,6 +323,7 @@ static enum status resume_skip_epoch(struct recovery *recovery, struct segment *
             *position = place.position;
         } else {
             high = place.base_offset;
+            end = place.position;
         }
     }
     return status;
