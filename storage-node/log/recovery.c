@@ -688,7 +688,8 @@ static enum status log_load_producers_from(struct partition_log *log, int64_t no
                                            struct offset_list *snapshots)
 {
     uint8_t headers[HEADER_BUFFER_SIZE];
-    int64_t from = log->log_start;
+    /* Also what DeleteRecords has hidden: its producers may have had no answer, and send it again. */
+    int64_t from = log->segments[0]->base_offset;
     enum status status;
 
     log->snapshot_offset = OFFSET_NONE;

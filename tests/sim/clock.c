@@ -5,12 +5,11 @@
 
 #define MILLION 1000000
 #define UPTIME_MOST_NS (1000 * NS_PER_SECOND)
-#define SKEW_MOST_MS 100
 
 struct sim_clock clock_draw(struct prng *prng)
 {
     const uint64_t uptime_ns = NS_PER_SECOND + prng_below(prng, UPTIME_MOST_NS);
-    const int64_t skew_ms = (int64_t)prng_below(prng, 2 * SKEW_MOST_MS + 1) - SKEW_MOST_MS;
+    const int64_t skew_ms = (int64_t)prng_below(prng, 2 * SIM_CLOCK_SKEW_MS + 1) - SIM_CLOCK_SKEW_MS;
 
     return (struct sim_clock){.since_local_ns = uptime_ns,
                               .wall_offset_ms = skew_ms - (int64_t)(uptime_ns / NS_PER_MS)};

@@ -30,6 +30,8 @@
 #define SIM_LOOPS_MAX 8
 /* The wall clock of an undisturbed process when the world begins: 2026-01-01T00:00:00Z. */
 #define SIM_WALL_START_MS INT64_C(1767225600000)
+/* Wall clocks of processes differ from it by as much, before any drift or jump. */
+#define SIM_CLOCK_SKEW_MS 100
 
 struct sim_world;
 struct sim_process;

@@ -243,10 +243,14 @@ static void what_lies_in_front_of_a_leap_survives_a_power_cut(void **state)
     struct space batch = batch_of_recipe(&made);
     const int64_t far = INT64_C(5000000000);
     struct log_slice slice;
+    int64_t end;
 
-    world->config.durability = DURABILITY_MEMORY; /* nothing else is synced */
+    world->config.durability = DURABILITY_MEMORY;
     world_open(world, false);
+    world_fill(world, 1, 10);
+    assert_true(world_sync(world)); /* whose directory it is; nothing else is synced */
     world_fill(world, 3, 10);
+    end = partition_log_end_offset(world->log);
     batch_assign(batch, far, 2);
     assert_int_equal(partition_log_append_copy(world->log, bytes_of(batch.data, batch.size)), STATUS_OK);
     assert_int_equal(partition_log_flush(world->log), STATUS_OK);
@@ -254,9 +258,9 @@ static void what_lies_in_front_of_a_leap_survives_a_power_cut(void **state)
     world_crash(world, MEMORY_CRASH_LOSES);
     world_open(world, false);
     assert_int_equal(partition_log_segment_count(world->log), 2);
-    assert_int_equal(partition_log_read(world->log, 0, far, 1000, true, &slice), STATUS_OK);
+    assert_int_equal(partition_log_read(world->log, end - 1, far, 1000, true, &slice), STATUS_OK);
     assert_non_null(slice.file);
-    assert_true(slice.first_offset == 0 && slice.next_offset >= 3);
+    assert_true(slice.first_offset < end);
     file_unref(slice.file);
     memory_free(batch.data);
 }

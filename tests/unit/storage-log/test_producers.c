@@ -161,6 +161,25 @@ static void the_whole_window_outlives_a_crash(void **state)
     check_producers(world);
 }
 
+/* A producer whose answer was lost sends again, whether its batch is still shown or not. */
+static void the_window_covers_what_delete_records_has_hidden(void **state)
+{
+    struct world *world = *state;
+
+    world_open(world, false);
+    expect(world, 1, 0, 0, APPEND_OK);
+    expect(world, 2, 0, 0, APPEND_OK);
+    assert_true(world_sync(world));
+    assert_int_equal(partition_log_delete_before(world->log, 4, 4), STATUS_OK);
+    world->log_start = 4;
+    world_crash(world, MEMORY_CRASH_LOSES);
+    world_open(world, false);
+    assert_int_equal(partition_log_start_offset(world->log), 4);
+    expect(world, 1, 0, 0, APPEND_DUPLICATE);
+    expect(world, 2, 0, 0, APPEND_DUPLICATE);
+    expect(world, 2, 0, 2, APPEND_OK);
+}
+
 static const char *const snapshot_names[] = {
     "00000000000000000004.snapshot", "00000000000000000008.snapshot", "00000000000000000012.snapshot",
     "00000000000000000016.snapshot", "00000000000000000020.snapshot", "00000000000000000006.snapshot"};
@@ -447,6 +466,7 @@ int test_producers(void)
         LOG_TEST(sequences_wrap_behind_the_largest),
         LOG_TEST(the_whole_window_outlives_a_clean_stop),
         LOG_TEST(the_whole_window_outlives_a_crash),
+        LOG_TEST(the_window_covers_what_delete_records_has_hidden),
         LOG_TEST(damaged_and_missing_snapshots_are_made_up_for_by_the_batches),
         LOG_TEST(a_snapshot_from_before_the_log_begins_is_not_believed),
         cmocka_unit_test(every_damaged_byte_of_a_snapshot_is_noticed),
