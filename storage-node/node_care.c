@@ -12,6 +12,7 @@
 struct checkpoint_lines {
     struct checkpoint_draft recovery;
     struct checkpoint_draft start;
+    struct checkpoint_draft owners; /* of which topics the lines of both speak */
     bool unsettled; /* a partition is not open yet, or could not be opened */
 };
 
@@ -35,6 +36,7 @@ static struct checkpoint_lines *checkpoint_lines_of(struct checkpoint *checkpoin
 static void checkpoint_add(struct checkpoint_lines *lines, struct checkpoint_entry *entry, int64_t recovery_point,
                            int64_t log_start_offset)
 {
+    checkpoint_draft_add_owner(&lines->owners, entry);
     entry->offset = recovery_point;
     checkpoint_draft_add(&lines->recovery, entry);
     entry->offset = log_start_offset;
@@ -45,9 +47,9 @@ static void checkpoint_add(struct checkpoint_lines *lines, struct checkpoint_ent
 
 /* A partition on the disk that the metadata has not named yet. */
 static void checkpoint_add_unasked(void *context, uint16_t directory, struct string topic, int32_t partition,
-                                   int64_t recovery_point, int64_t log_start_offset)
+                                   struct uuid owner, int64_t recovery_point, int64_t log_start_offset)
 {
-    struct checkpoint_entry entry = {.topic = topic, .partition = partition};
+    struct checkpoint_entry entry = {.topic = topic, .partition = partition, .owner = owner};
 
     checkpoint_add(checkpoint_lines_of(context, 0, directory), &entry, recovery_point, log_start_offset);
 }
@@ -60,7 +62,9 @@ static void shard_collect_checkpoint(struct shard *shard, struct round *round)
 
     while ((partition = map_next(&shard->replicas.partitions, &at)) != NULL) {
         struct checkpoint_lines *lines = checkpoint_lines_of(checkpoint, shard->index, partition->directory);
-        struct checkpoint_entry entry = {.topic = string_of(partition->topic->name), .partition = partition->index};
+        struct checkpoint_entry entry = {.topic = string_of(partition->topic->name),
+                                         .partition = partition->index,
+                                         .owner = partition->topic->id};
 
         lines->unsettled = lines->unsettled || partition->state != PARTITION_ONLINE;
         if (partition->log == NULL) {
@@ -92,14 +96,20 @@ static enum status checkpoint_write_directory(struct checkpoint *checkpoint, siz
 
         checkpoint_merge(&all->recovery, &lines->recovery);
         checkpoint_merge(&all->start, &lines->start);
+        checkpoint_merge(&all->owners, &lines->owners);
     }
     snprintf(path, sizeof(path), "%s/%s", directory_path, CHECKPOINT_RECOVERY_POINT);
     status = checkpoint_draft_write(&all->recovery, disk, path);
-    if (status != STATUS_OK) {
-        return status;
+    if (status == STATUS_OK) {
+        snprintf(path, sizeof(path), "%s/%s", directory_path, CHECKPOINT_LOG_START);
+        status = checkpoint_draft_write(&all->start, disk, path);
     }
-    snprintf(path, sizeof(path), "%s/%s", directory_path, CHECKPOINT_LOG_START);
-    return checkpoint_draft_write(&all->start, disk, path);
+    /* Last: until it is there, what the other two say of a topic that was made anew is nobody's. */
+    if (status == STATUS_OK) {
+        snprintf(path, sizeof(path), "%s/%s", directory_path, CHECKPOINT_OWNERS);
+        status = checkpoint_draft_write(&all->owners, disk, path);
+    }
+    return status;
 }
 
 static void checkpoint_work(struct env_job *job)
@@ -149,6 +159,7 @@ static void checkpoint_finished(struct env_job *job)
     for (size_t i = 0; i < node->service.shard_count * checkpoint->directory_count; i++) {
         checkpoint_draft_deinit(&checkpoint->lines[i].recovery);
         checkpoint_draft_deinit(&checkpoint->lines[i].start);
+        checkpoint_draft_deinit(&checkpoint->lines[i].owners);
     }
     memory_free(checkpoint->lines);
     memory_free(checkpoint->skip);
@@ -187,6 +198,7 @@ void node_checkpoint_start(struct node *node, void (*done)(struct node *node))
     for (size_t i = 0; i < node->service.shard_count * checkpoint->directory_count; i++) {
         checkpoint_draft_init(&checkpoint->lines[i].recovery);
         checkpoint_draft_init(&checkpoint->lines[i].start);
+        checkpoint_draft_init(&checkpoint->lines[i].owners);
     }
     directories_unasked(node->service.directories, checkpoint_add_unasked, checkpoint);
     checkpoint->skip = memory_alloc_zero(checkpoint->directory_count, sizeof(*checkpoint->skip));

@@ -7,6 +7,7 @@
  *     DIR/.millrace_producers*              ... and it knew these producers
  *     DIR/recovery-point-offset-checkpoint  below these offsets partitions are synced
  *     DIR/log-start-offset-checkpoint       below these offsets records were deleted
+ *     DIR/.millrace_checkpoint_owners       topics that these two speak of
  *     DIR/TOPIC-N/                          a partition
  *
  * A missing or damaged checkpoint costs time, never data: recovery then reads the whole log. */
@@ -35,6 +36,8 @@ struct place {
     bool asked; /* the metadata knows it */
     int64_t recovery_point;
     int64_t log_start_offset;
+    struct uuid owner; /* the topic that these are of; zero: whoever has the name */
+    bool owned;        /* the file of owners knows */
 };
 
 struct directory {
@@ -150,15 +153,45 @@ static void directory_start_offset(void *context, const struct checkpoint_entry 
     }
 }
 
+static void directory_owner(void *context, const struct checkpoint_entry *entry)
+{
+    struct place *place = directories_find_entry(context, entry);
+
+    if (place != NULL) {
+        place->owner = entry->owner;
+        place->owned = true;
+    }
+}
+
+/* Of offsets without an owner nobody knows whether they are of a topic that was deleted since. */
+static void directory_drop_unowned(struct directories *directories, const struct directory *directory)
+{
+    struct place *place;
+    size_t at = 0;
+
+    while ((place = map_next(&directories->places, &at)) != NULL) {
+        if (&directories->items[place->directory] == directory && !place->owned) {
+            place->recovery_point = 0;
+            place->log_start_offset = 0;
+        }
+    }
+}
+
 /* Damaged or missing: recovery reads more. */
 static void directory_read_checkpoints(struct directories *directories, const struct directory *directory)
 {
     char path[DISK_PATH_MAX];
+    enum status status;
 
     snprintf(path, sizeof(path), "%s/%s", directory->path, CHECKPOINT_RECOVERY_POINT);
     (void)!checkpoint_read(directories->disk, path, directory_recovery_point, directories);
     snprintf(path, sizeof(path), "%s/%s", directory->path, CHECKPOINT_LOG_START);
     (void)!checkpoint_read(directories->disk, path, directory_start_offset, directories);
+    snprintf(path, sizeof(path), "%s/%s", directory->path, CHECKPOINT_OWNERS);
+    status = checkpoint_read_owners(directories->disk, path, directory_owner, directories);
+    if (status != STATUS_NOT_FOUND) { /* else Kafka has written the others */
+        directory_drop_unowned(directories, directory);
+    }
 }
 
 static enum status directory_check_identity(struct directories *directories, struct directory *directory,
@@ -449,7 +482,7 @@ bool directories_may_be_clean(const struct directories *directories, size_t inde
 
 void directories_unasked(const struct directories *directories,
                          void (*each)(void *context, uint16_t directory, struct string topic, int32_t partition,
-                                      int64_t recovery_point, int64_t log_start_offset),
+                                      struct uuid owner, int64_t recovery_point, int64_t log_start_offset),
                          void *context)
 {
     const struct place *place;
@@ -460,7 +493,7 @@ void directories_unasked(const struct directories *directories,
 
         if (!place->asked) {
             log_directory_entry_parse(place->name, &entry);
-            each(context, place->directory, entry.topic, entry.partition, place->recovery_point,
+            each(context, place->directory, entry.topic, entry.partition, place->owner, place->recovery_point,
                  place->log_start_offset);
         }
     }
@@ -482,8 +515,8 @@ static bool directories_choose(const struct directories *directories, uint16_t *
     return found;
 }
 
-bool directories_place(struct directories *directories, struct arena *arena, struct string topic, int32_t partition,
-                       struct directory_place *out)
+bool directories_place(struct directories *directories, struct arena *arena, struct uuid topic_id, struct string topic,
+                       int32_t partition, struct directory_place *out)
 {
     const struct string name = arena_format(arena, "%.*s-%d", STRING_ARGS(topic), partition);
     struct place *place = directories_find(directories, name);
@@ -501,8 +534,10 @@ bool directories_place(struct directories *directories, struct arena *arena, str
     place->asked = true;
     out->directory = place->directory;
     out->path = arena_format(arena, "%s/%s", directories->items[place->directory].path, place->name).data;
-    out->recovery_point = place->recovery_point;
-    out->log_start_offset = place->log_start_offset;
+    if (uuid_is_zero(place->owner) || uuid_equal(place->owner, topic_id)) {
+        out->recovery_point = place->recovery_point;
+        out->log_start_offset = place->log_start_offset;
+    }
     out->clean = directories->items[place->directory].clean;
     out->kept = directories->items[place->directory].kept;
     return true;

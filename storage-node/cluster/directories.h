@@ -66,16 +66,17 @@ void directories_drop_journal(struct directories *directories, size_t index);
  * since. */
 bool directories_may_be_clean(const struct directories *directories, size_t index);
 /* What the checkpoints said of the partitions that nobody has asked for yet: the next checkpoints have to say it again.
- * Offsets are 0 where they said nothing. `topic` is borrowed for the call. */
+ * Offsets are 0 where they said nothing, `owner` is zero where they did not say of which topic. `topic` is borrowed for
+ * the call. */
 void directories_unasked(const struct directories *directories,
                          void (*each)(void *context, uint16_t directory, struct string topic, int32_t partition,
-                                      int64_t recovery_point, int64_t log_start_offset),
+                                      struct uuid owner, int64_t recovery_point, int64_t log_start_offset),
                          void *context);
 
-/* The place of a partition: where it lies already, else the working directory with the fewest partitions. False if none
- * works. */
-bool directories_place(struct directories *directories, struct arena *arena, struct string topic, int32_t partition,
-                       struct directory_place *place);
+/* The place of a partition: where it lies already, else the working directory with the fewest partitions. Its offsets
+ * are 0 if the checkpoints speak of another topic of that name. False if none works. */
+bool directories_place(struct directories *directories, struct arena *arena, struct uuid topic_id, struct string topic,
+                       int32_t partition, struct directory_place *place);
 /* Adds what the producer journal of a place says of this partition of this topic. */
 void directories_find_producers(const struct directories *directories, struct arena *arena, struct uuid topic_id,
                                 int32_t partition, struct directory_place *place);

@@ -102,8 +102,8 @@ static void reconcile_partition(void *context, const struct topic_image *topic, 
     } else {
         struct directory_place *place = arena_need(reconciler->arena, 1, sizeof(*place));
 
-        if (!directories_place(reconciler->options->directories, reconciler->arena, topic_image_name(topic), partition,
-                               place)) {
+        if (!directories_place(reconciler->options->directories, reconciler->arena, topic_id, topic_image_name(topic),
+                               partition, place)) {
             return;
         }
         directories_find_producers(reconciler->options->directories, reconciler->arena, topic_id, partition, place);

@@ -19,21 +19,25 @@ static bool topic_is_printable(struct string topic)
     return topic.size > 0;
 }
 
-static bool checkpoint_take(struct string *rest, struct checkpoint_entry *entry)
+static bool checkpoint_take(struct string *rest, bool owners, struct checkpoint_entry *entry)
 {
+    struct string id;
     int64_t partition;
 
+    *entry = (struct checkpoint_entry){.owner = UUID_ZERO};
     if (!text_take(rest, ' ', &entry->topic) || !topic_is_printable(entry->topic) ||
-        !text_take_number(rest, ' ', INT32_MAX, &partition) ||
-        !text_take_number(rest, '\n', LOG_OFFSET_MAX, &entry->offset)) {
+        !text_take_number(rest, ' ', INT32_MAX, &partition)) {
         return false;
     }
     entry->partition = (int32_t)partition;
-    return true;
+    if (owners) {
+        return text_take(rest, '\n', &id) && uuid_parse(id, &entry->owner) == STATUS_OK;
+    }
+    return text_take_number(rest, '\n', LOG_OFFSET_MAX, &entry->offset);
 }
 
 /* Goes over the text; `each` may be NULL. */
-static enum status checkpoint_walk(struct string text,
+static enum status checkpoint_walk(struct string text, bool owners,
                                    void (*each)(void *context, const struct checkpoint_entry *entry), void *context)
 {
     int64_t version;
@@ -45,7 +49,7 @@ static enum status checkpoint_walk(struct string text,
     for (; count > 0; count--) {
         struct checkpoint_entry entry;
 
-        if (!checkpoint_take(&text, &entry)) {
+        if (!checkpoint_take(&text, owners, &entry)) {
             return STATUS_CORRUPT;
         }
         if (each != NULL) {
@@ -55,8 +59,9 @@ static enum status checkpoint_walk(struct string text,
     return text.size == 0 ? STATUS_OK : STATUS_CORRUPT;
 }
 
-enum status checkpoint_read(struct disk *disk, const char *path,
-                            void (*each)(void *context, const struct checkpoint_entry *entry), void *context)
+static enum status checkpoint_read_kind(struct disk *disk, const char *path, bool owners,
+                                        void (*each)(void *context, const struct checkpoint_entry *entry),
+                                        void *context)
 {
     struct string text;
     uint8_t *data;
@@ -67,12 +72,24 @@ enum status checkpoint_read(struct disk *disk, const char *path,
         return status == STATUS_TOO_LARGE ? STATUS_CORRUPT : status;
     }
     text = (struct string){(const char *)data, size};
-    status = checkpoint_walk(text, NULL, NULL);
+    status = checkpoint_walk(text, owners, NULL, NULL);
     if (status == STATUS_OK) {
-        status = checkpoint_walk(text, each, context);
+        status = checkpoint_walk(text, owners, each, context);
     }
     memory_free(data);
     return status;
+}
+
+enum status checkpoint_read(struct disk *disk, const char *path,
+                            void (*each)(void *context, const struct checkpoint_entry *entry), void *context)
+{
+    return checkpoint_read_kind(disk, path, false, each, context);
+}
+
+enum status checkpoint_read_owners(struct disk *disk, const char *path,
+                                   void (*each)(void *context, const struct checkpoint_entry *entry), void *context)
+{
+    return checkpoint_read_kind(disk, path, true, each, context);
 }
 
 void checkpoint_draft_init(struct checkpoint_draft *draft)
@@ -90,6 +107,15 @@ void checkpoint_draft_add(struct checkpoint_draft *draft, const struct checkpoin
 {
     buffer_append_format(&draft->lines, "%.*s %" PRId32 " %" PRId64 "\n", STRING_ARGS(entry->topic), entry->partition,
                          entry->offset);
+    draft->count++;
+}
+
+void checkpoint_draft_add_owner(struct checkpoint_draft *draft, const struct checkpoint_entry *entry)
+{
+    char id[UUID_TEXT_SIZE + 1];
+
+    buffer_append_format(&draft->lines, "%.*s %" PRId32 " %s\n", STRING_ARGS(entry->topic), entry->partition,
+                         uuid_format(entry->owner, id));
     draft->count++;
 }
 

@@ -99,6 +99,7 @@ struct partition_log {
     enum status failure;      /* not OK: offline for ever */
     enum status turn_failure; /* not OK: this turn's appends are lost, the next turn may try again */
     bool failure_told;
+    bool given_up; /* it is about to be closed, and nobody needs what is in it */
     bool made;            /* its directory, partition.metadata and first segment are on the disk */
     bool directory_made;  /* its directory is */
     bool identity_made;   /* partition.metadata says whose this is */

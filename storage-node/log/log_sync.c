@@ -154,7 +154,7 @@ static void log_sync_told(struct partition_log *log)
         struct log_sync *sync = LIST_ENTRY(link, struct log_sync, link);
 
         link = link->next;
-        if (sync->offset <= log->durable_end || log->failure != STATUS_OK) {
+        if (sync->offset <= log->durable_end || log->failure != STATUS_OK || log->given_up) {
             log_sync_finish(log, sync);
         }
     }
@@ -256,7 +256,8 @@ void log_sync_start(struct partition_log *log)
     const int64_t wanted = log->sync_wanted < log->written_end ? log->sync_wanted : log->written_end;
     int64_t target = log->durable_end;
 
-    if (log->env == NULL || log->sync != NULL || log->failure != STATUS_OK || log->queued_count > 0) {
+    if (log->env == NULL || log->sync != NULL || log->failure != STATUS_OK || log->queued_count > 0 ||
+        log->given_up) {
         return;
     }
     if (wanted > log->durable_end) {
@@ -334,6 +335,14 @@ void partition_log_sync(struct partition_log *log, struct log_sync *sync)
     log_sync_start(log);
 }
 
+void partition_log_give_up(struct partition_log *log)
+{
+    log->given_up = true;
+    if (log->sync == NULL) {
+        log_sync_told(log);
+    }
+}
+
 void log_sync_cut(struct partition_log *log, int64_t offset)
 {
     struct list *link = log->waiters.next;
@@ -392,6 +401,8 @@ void log_hook_run(void *context)
             status = STATUS_IO;
         } else if (sync->offset == LOG_SYNC_CUT) {
             status = STATUS_OUT_OF_RANGE;
+        } else if (sync->offset > log->durable_end) {
+            status = STATUS_CLOSED;
         }
         sync->done(sync, status);
     }

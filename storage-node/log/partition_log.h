@@ -120,6 +120,9 @@ struct log_sync {
     void (*done)(struct log_sync *sync, enum status status);
 };
 void partition_log_sync(struct partition_log *log, struct log_sync *sync);
+/* The log is to be closed and removed: syncs that wait end with CLOSED as soon as none is under way, also those that a
+ * full disk holds up, and none begins any more. */
+void partition_log_give_up(struct partition_log *log);
 
 /* A run of whole batches in one segment file. */
 struct log_slice {

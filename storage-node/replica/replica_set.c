@@ -558,6 +558,10 @@ void replica_set_close(struct replica_set *set, struct partition *partition, boo
     list_remove(&partition->active_link);
     list_remove(&partition->dirty_link);
     set->closing++;
+    if (partition->syncing) {
+        /* A full disk may have stopped the sync, and nobody would try it again. */
+        partition_log_give_up(partition->log);
+    }
     if (loading || partition->syncing) {
         return;
     }

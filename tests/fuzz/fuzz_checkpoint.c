@@ -46,6 +46,30 @@ static void each_entry(void *context, const struct checkpoint_entry *entry)
     checkpoint_draft_add(context, entry);
 }
 
+static void each_owner(void *context, const struct checkpoint_entry *entry)
+{
+    ASSERT(entry->topic.size > 0 && entry->partition >= 0);
+    checkpoint_draft_add_owner(context, entry);
+}
+
+static void owners(const struct world *world)
+{
+    struct checkpoint_draft first;
+    struct checkpoint_draft second;
+    enum status status;
+
+    checkpoint_draft_init(&first);
+    checkpoint_draft_init(&second);
+    status = checkpoint_read_owners(world->disk, "/d/file", each_owner, &first);
+    ASSERT(status == STATUS_OK || (first.count == 0 && (status == STATUS_CORRUPT || !done(world, status))));
+    if (done(world, checkpoint_draft_write(&first, world->disk, "/d/again")) &&
+        done(world, checkpoint_read_owners(world->disk, "/d/again", each_owner, &second))) {
+        ASSERT(first.count == second.count && bytes_equal(buffer_bytes(&first.lines), buffer_bytes(&second.lines)));
+    }
+    checkpoint_draft_deinit(&first);
+    checkpoint_draft_deinit(&second);
+}
+
 static void checkpoint(const struct world *world)
 {
     struct checkpoint_draft first;
@@ -300,6 +324,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     switch ((enum kind)kind) {
     case KIND_CHECKPOINT:
         checkpoint(&world);
+        owners(&world);
         break;
     case KIND_META:
         meta(&world);

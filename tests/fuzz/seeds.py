@@ -163,6 +163,7 @@ CONTROLLER = b'node.id=1\nlisteners=CONTROLLER://:9093\nmetadata.log.dir=/data/c
              b'controller.quorum.voters=1@localhost:9093,2@[::1]:9094\nnum.partitions=3\n'
 TEXTS = {
     'checkpoint': [b'\x000\n2\nevents 0 1200\nevents 1 800\n',
+                   b'\x000\n2\nevents 0 AQIDAAAAAAAAAAAAAAAAAA\nevents 1 AAAAAAAAAAAAAAAAAAAAAA\n',
                    b'\1version=1\ncluster.id=abc\\:def\nnode.id=3\ndirectory.id=AQIDAAAAAAAAAAAAAAAAAA\n',
                    b'\2{"version":0,"brokerEpoch":17}', b'\2{"version": 0, "brokerEpoch" : -1}',
                    b'\2{"version":0,"brokerEpoch":}', b'\1version=0\n',

@@ -65,7 +65,9 @@ struct ledger_topic *ledger_topic(struct ledger *ledger, struct string name, str
     topic = &ledger->topics[ledger->topic_count++];
     topic->id = id;
     memcpy(topic->name, name.data, name.size);
-    topic->trims = strcmp(topic->name, "trim") == 0;
+    /* Of churn, which is deleted and made anew, every other one: the next must not begin where it ended. */
+    topic->trims = strcmp(topic->name, "trim") == 0 ||
+                   (strcmp(topic->name, "churn") == 0 && (ledger->churn_trims || ledger->topic_count % 2 == 0));
     for (int i = 0; i < LEDGER_PARTITIONS_MAX; i++) {
         topic->partitions[i].leader = -1;
         topic->partitions[i].leader_epoch = -1;

@@ -91,6 +91,7 @@ struct ledger {
      * checksum of a batch covers. */
     bool rot;
     uint64_t rotten; /* times that something else was met */
+    bool churn_trims; /* a request to delete records of "churn" may still be on its way, to whoever has the name then */
     void (*promised)(void *context); /* called when something was acknowledged; may be NULL */
     void *promised_context;
 };

@@ -276,6 +276,8 @@ static void delete_records_done(struct rpc_call *call)
                      run->topic->name, run->count, run->value, low);
         }
         ledger_bounds(run->operator->options.ledger, run->topic, run->count, &run->floor, -1, low);
+    } else if (strcmp(run->topic->name, "churn") == 0) {
+        run->operator->options.ledger->churn_trims = true;
     }
     rpc_call_deinit(call);
 }
@@ -288,8 +290,9 @@ static void operator_delete_records(struct operator_run *run)
     struct rpc_client *rpc;
     int64_t end;
 
-    run->topic = ledger_find_name(run->operator->options.ledger, "trim");
-    if (run->topic == NULL || run->topic->partition_count == 0) {
+    run->topic =
+        ledger_find_name(run->operator->options.ledger, env_random(run->agent.env) % 2 == 0 ? "trim" : "churn");
+    if (run->topic == NULL || run->topic->partition_count == 0 || !run->topic->trims) {
         return;
     }
     run->count = (int32_t)(env_random(run->agent.env) % (uint64_t)run->topic->partition_count);

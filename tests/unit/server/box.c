@@ -212,7 +212,7 @@ static void box_open(struct box *box, const struct topic_image *topic, int32_t i
         return;
     }
     arena_init(&arena, 1 << 20);
-    assert_true(directories_place(box->service.directories, &arena, topic_image_name(topic), index, &place));
+    assert_true(directories_place(box->service.directories, &arena, id, topic_image_name(topic), index, &place));
     topic_config_effective(&sources, &config);
     topic_log_config(&config, 1000000, &log);
     replica_set_open(&shard->replicas, &(struct replica_options){.topic_id = id,

@@ -101,12 +101,19 @@ static void write_file(struct fixture *fixture, const char *path, const char *te
     assert_int_equal(disk_replace_file(&fixture->disk.disk, path, bytes_of(text, strlen(text))), STATUS_OK);
 }
 
-static struct directory_place place_of(struct fixture *fixture, const char *topic, int32_t partition)
+static struct directory_place place_of_topic(struct fixture *fixture, uint8_t id, const char *topic, int32_t partition)
 {
     struct directory_place place;
 
-    assert_true(directories_place(fixture->directories, &fixture->arena, string_of(topic), partition, &place));
+    assert_true(directories_place(fixture->directories, &fixture->arena, (struct uuid){{id}}, string_of(topic),
+                                  partition,
+                                  &place));
     return place;
+}
+
+static struct directory_place place_of(struct fixture *fixture, const char *topic, int32_t partition)
+{
+    return place_of_topic(fixture, 1, topic, partition);
 }
 
 /* --- identity --- */
@@ -274,10 +281,12 @@ static void failed_directories_get_no_partitions(void **state)
     assert_false(directories_fail(fixture->directories, 0));
     assert_true(directories_failed(fixture->directories, 0));
     assert_int_equal(directories_working(fixture->directories), 1);
-    assert_false(directories_place(fixture->directories, &fixture->arena, STRING("old"), 0, &place));
+    assert_false(directories_place(fixture->directories, &fixture->arena, (struct uuid){{1}}, STRING("old"), 0,
+                                   &place));
     assert_int_equal(place_of(fixture, "new", 0).directory, 1);
     assert_true(directories_fail(fixture->directories, 1));
-    assert_false(directories_place(fixture->directories, &fixture->arena, STRING("new"), 1, &place));
+    assert_false(directories_place(fixture->directories, &fixture->arena, (struct uuid){{1}}, STRING("new"), 1,
+                                   &place));
 }
 
 static void on_found(void *context, const char *path, bool asked)
@@ -310,14 +319,14 @@ static void partitions_that_lay_there_are_told_with_whether_anybody_asked(void *
 /* --- checkpoints and the clean mark --- */
 
 static void on_unasked(void *context, uint16_t directory, struct string topic, int32_t partition,
-                       int64_t recovery_point,
-                       int64_t log_start_offset)
+                       struct uuid owner, int64_t recovery_point, int64_t log_start_offset)
 {
     struct fixture *fixture = context;
 
     fixture->seen++;
     snprintf(fixture->last_topic, sizeof(fixture->last_topic), "%.*s", STRING_ARGS(topic));
-    fixture->last_seen = (struct checkpoint_entry){.partition = partition, .offset = recovery_point};
+    fixture->last_seen =
+        (struct checkpoint_entry){.partition = partition, .offset = recovery_point, .owner = owner};
     fixture->last_start = log_start_offset;
     assert_int_equal(directory, 0);
 }
@@ -344,6 +353,42 @@ static void checkpoints_are_read_and_kept_for_those_not_asked_for(void **state)
     place = place_of(fixture, "my-events", 12);
     assert_int_equal(place.recovery_point, 500);
     assert_int_equal(place.log_start_offset, 70);
+}
+
+#define ID_1 "AQAAAAAAAAAAAAAAAAAAAA"
+#define ID_2 "AgAAAAAAAAAAAAAAAAAAAA"
+#define ID_0 "AAAAAAAAAAAAAAAAAAAAAA"
+
+static void checkpoints_of_a_namesake_are_not_used(void **state)
+{
+    struct fixture *fixture = *state;
+
+    make_partition(fixture, "/a/t-0");
+    make_partition(fixture, "/a/t-1");
+    make_partition(fixture, "/a/t-2");
+    make_partition(fixture, "/a/t-3");
+    make_partition(fixture, "/a/t-4");
+    write_file(fixture, "/a/" CHECKPOINT_RECOVERY_POINT, "0\n5\nt 0 5\nt 1 6\nt 2 7\nt 3 8\nt 4 9\n");
+    write_file(fixture, "/a/" CHECKPOINT_LOG_START, "0\n3\nt 0 2\nt 1 3\nt 2 4\n");
+    write_file(fixture, "/a/" CHECKPOINT_OWNERS, "0\n4\nt 0 " ID_1 "\nt 1 " ID_2 "\nt 2 " ID_0 "\nt 4 " ID_2 "\n");
+    must_open(fixture);
+    assert_int_equal(place_of_topic(fixture, 1, "t", 0).recovery_point, 5);
+    assert_int_equal(place_of_topic(fixture, 1, "t", 0).log_start_offset, 2);
+    assert_int_equal(place_of_topic(fixture, 1, "t", 1).recovery_point, 0);
+    assert_int_equal(place_of_topic(fixture, 1, "t", 1).log_start_offset, 0);
+    assert_int_equal(place_of_topic(fixture, 2, "t", 1).log_start_offset, 3);
+    /* Nobody's: of whoever has the name. Not in the file: it is behind, and may be of a topic that is gone. */
+    assert_int_equal(place_of_topic(fixture, 1, "t", 2).log_start_offset, 4);
+    assert_int_equal(place_of_topic(fixture, 1, "t", 3).recovery_point, 0);
+    /* What nobody has asked for is written again with its owner. */
+    directories_unasked(fixture->directories, on_unasked, fixture);
+    assert_int_equal(fixture->seen, 1);
+    assert_int_equal(fixture->last_seen.offset, 9);
+    assert_true(uuid_equal(fixture->last_seen.owner, (struct uuid){{2}}));
+    close_all(fixture);
+    write_file(fixture, "/a/" CHECKPOINT_OWNERS, "0\n1\nt 0 " ID_1 "x\n");
+    must_open(fixture);
+    assert_int_equal(place_of_topic(fixture, 1, "t", 0).log_start_offset, 0);
 }
 
 static void damaged_checkpoints_count_as_none(void **state)
@@ -492,6 +537,7 @@ int main(void)
         TEST(failed_directories_get_no_partitions),
         TEST(partitions_that_lay_there_are_told_with_whether_anybody_asked),
         TEST(checkpoints_are_read_and_kept_for_those_not_asked_for),
+        TEST(checkpoints_of_a_namesake_are_not_used),
         TEST(damaged_checkpoints_count_as_none),
         TEST(the_clean_mark_counts_only_if_all_directories_have_it),
         TEST(a_killed_process_is_told_from_a_power_cut),

@@ -871,6 +871,33 @@ static void a_name_that_stays_taken_does_not_hold_up_a_stop(void **state)
     assert_true(replica_set_settled(&fixture->set));
 }
 
+static void a_deletion_does_not_wait_for_a_sync_that_a_full_disk_holds_up(void **state)
+{
+    struct fixture *fixture = *state;
+    struct partition *partition;
+    struct wait waits[2];
+
+    fixture->log.segment_bytes = 1;
+    partition = open_leader(fixture);
+    append(fixture, partition, &waits[0], 0, true, NULL);
+    world_run(&fixture->world);
+    fixture->world.hold_jobs = true;
+    append(fixture, partition, &waits[1], 1, true, NULL);
+    world_run(&fixture->world);
+    /* The job begins with the file of epochs. */
+    fixture->disk.fail_at = 1;
+    fixture->disk.fail_status = STATUS_NO_SPACE;
+    fixture->world.hold_jobs = false;
+    world_run(&fixture->world);
+    assert_int_equal(fixture->directory_failures, 0);
+    assert_true(partition->syncing);
+    replica_set_close(&fixture->set, partition, true);
+    world_run(&fixture->world);
+    assert_int_equal(fixture->set.closing, 0);
+    fixture->disk.fail_at = 0;
+    world_run(&fixture->world);
+}
+
 /* --- stopping --- */
 
 static void stopping_ends_waits_and_keeps_what_was_written(void **state)
@@ -937,6 +964,7 @@ int main(void)
         TEST(a_directory_goes_although_a_full_disk_has_no_room_for_its_longer_name),
         TEST(a_full_disk_is_waited_for_at_the_opening),
         TEST(a_name_that_stays_taken_does_not_hold_up_a_stop),
+        TEST(a_deletion_does_not_wait_for_a_sync_that_a_full_disk_holds_up),
         TEST(stopping_ends_waits_and_keeps_what_was_written),
     };
 

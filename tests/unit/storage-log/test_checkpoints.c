@@ -59,8 +59,9 @@ static void a_checkpoint_is_read_as_it_was_written(void **state)
     assert_int_equal(checkpoint_draft_write(&draft, &world->memory.disk, CHECKPOINT_PATH), STATUS_OK);
     assert_file(world, CHECKPOINT_PATH, "0\n0\n");
     assert_int_equal(checkpoint_read(&world->memory.disk, CHECKPOINT_PATH, see_entry, &seen), STATUS_OK);
-    checkpoint_draft_add(&draft, &(struct checkpoint_entry){STRING("events"), 12, INT64_C(5000000000)});
-    checkpoint_draft_add(&draft, &(struct checkpoint_entry){STRING("a.b-c_d"), 0, 0});
+    checkpoint_draft_add(&draft, &(struct checkpoint_entry){.topic = STRING("events"), .partition = 12,
+                                                            .offset = INT64_C(5000000000)});
+    checkpoint_draft_add(&draft, &(struct checkpoint_entry){.topic = STRING("a.b-c_d"), .partition = 0, .offset = 0});
     assert_int_equal(checkpoint_draft_write(&draft, &world->memory.disk, CHECKPOINT_PATH), STATUS_OK);
     checkpoint_draft_deinit(&draft);
     assert_file(world, CHECKPOINT_PATH, "0\n2\nevents 12 5000000000\na.b-c_d 0 0\n");

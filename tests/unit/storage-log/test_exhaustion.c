@@ -148,7 +148,8 @@ static enum status write_checkpoint(struct world *world, int64_t offset)
     enum status status;
 
     checkpoint_draft_init(&draft);
-    checkpoint_draft_add(&draft, &(struct checkpoint_entry){STRING("events"), 3, offset});
+    checkpoint_draft_add(&draft, &(struct checkpoint_entry){.topic = STRING("events"), .partition = 3,
+                                                            .offset = offset});
     status = checkpoint_draft_write(&draft, &world->faults.disk, CHECKPOINT_PATH);
     checkpoint_draft_deinit(&draft);
     return status;
