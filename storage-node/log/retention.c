@@ -429,8 +429,11 @@ static void log_rest(struct partition_log *log, int64_t now_ms)
     if (log_room_rest(log, segment) != STATUS_OK || segment_write_waiting(&log->files, segment) != STATUS_OK) {
         return; /* entries keep waiting in memory */
     }
-    file_cache_drop(log->files.cache, &segment->offsets.file.slot);
-    file_cache_drop(log->files.cache, &segment->times.file.slot);
+    for (size_t i = 0; i < log->segment_count; i++) {
+        file_cache_drop(log->files.cache, &log->segments[i]->slot);
+        file_cache_drop(log->files.cache, &log->segments[i]->offsets.file.slot);
+        file_cache_drop(log->files.cache, &log->segments[i]->times.file.slot);
+    }
     log_forget_places(log);
     memory_free(log->queued);
     memory_free(log->parts);

@@ -335,7 +335,7 @@ static void the_interval_class_syncs_by_messages_and_by_time(void **state)
     assert_int_equal(partition_log_durable_end(world->log), 4);
 }
 
-static void a_log_at_rest_has_no_memory_of_its_tail_and_is_quiet(void **state)
+static void a_log_at_rest_has_no_memory_of_its_tail_no_descriptor_and_is_quiet(void **state)
 {
     struct world *world = *state;
 
@@ -344,8 +344,10 @@ static void a_log_at_rest_has_no_memory_of_its_tail_and_is_quiet(void **state)
     world_fill(world, 5, 200);
     assert_true(world_sync(world));
     assert_false(partition_log_quiet(world->log));
+    assert_true(world->faults.open_files > 0);
     partition_log_maintain(world->log, world->wall_ms + 1000, 5);
     assert_true(partition_log_quiet(world->log));
+    assert_int_equal(world->faults.open_files, 0);
     world_check_contents(world);
     world_fill(world, 5, 200);
     world_check_contents(world);
@@ -409,7 +411,7 @@ int test_append(void)
         LOG_TEST(a_follower_takes_batches_with_gaps_but_never_backwards),
         LOG_TEST(preallocation_leaves_no_tail),
         LOG_TEST(the_interval_class_syncs_by_messages_and_by_time),
-        LOG_TEST(a_log_at_rest_has_no_memory_of_its_tail_and_is_quiet),
+        LOG_TEST(a_log_at_rest_has_no_memory_of_its_tail_no_descriptor_and_is_quiet),
         LOG_TEST(many_logs_share_few_descriptors),
     };
 
