@@ -147,7 +147,7 @@ static void journal_take(struct producer_journal *journal, size_t from, size_t t
 {
     size_t size;
 
-    while ((size = journal_entry_size(bytes_of(journal->text.data + from, to - from))) > 0) {
+    while (from < to && (size = journal_entry_size(bytes_of(journal->text.data + from, to - from))) > 0) {
         journal_add(journal, journal->text.data + from);
         from += size;
     }
