@@ -82,7 +82,7 @@ struct spare {
 /* What lies behind the last batch of a file that is longer than its log, at least: no batch begins like this. */
 #define SEGMENT_MARK_SIZE RECORD_BATCH_HEADER_SIZE
 /* As many parts may follow the batches of a write. */
-#define LOG_ROOM_PARTS 17
+#define LOG_ROOM_PARTS 5
 
 struct removal_job;
 

@@ -29,7 +29,7 @@
 /* A write of more bytes makes no room: what the sync of its file's size costs is little beside it. */
 #define ROOM_WRITE_MAX (128U << 10)
 
-#define ZEROS_SIZE (16U << 10)
+#define ZEROS_SIZE (64U << 10)
 _Static_assert(ROOM_MAX / ZEROS_SIZE + 1 == LOG_ROOM_PARTS, "the parts hold the room and the rest of a block");
 _Static_assert(ZEROS_SIZE >= SEGMENT_MARK_SIZE && ZEROS_SIZE >= ROOM_BLOCK, "one part holds a mark, or a block's rest");
 
