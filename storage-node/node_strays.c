@@ -54,8 +54,7 @@ static enum stray_fate stray_judge(const struct node *node, const char *path, co
     *owner = OWNER_NOBODY;
     if (snprintf(metadata, sizeof(metadata), "%s/%s", path, PARTITION_METADATA_NAME) >= (int)sizeof(metadata) ||
         partition_metadata_read(node->env->disk, metadata, topic != NULL ? topic_image_id(topic) : UUID_ZERO,
-                                &identity) != STATUS_OK ||
-        partition_directory_has_records(node->env->disk, path, &records) != STATUS_OK) {
+                                &identity) != STATUS_OK) {
         return STRAY_STAYS;
     }
     *owner = identity.owner;
@@ -73,6 +72,10 @@ static enum stray_fate stray_judge(const struct node *node, const char *path, co
     case OWNER_NOBODY:
     case OWNER_UNKNOWN:
         break;
+    }
+    /* Not sooner: this looks into the segments, and at a start every partition comes here. */
+    if (partition_directory_has_records(node->env->disk, path, &records) != STATUS_OK) {
+        return STRAY_STAYS;
     }
     return records ? STRAY_IS_KEPT : STRAY_GOES;
 }
