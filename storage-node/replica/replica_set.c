@@ -359,7 +359,7 @@ static void replica_open_later(struct replica_job *job)
         job->options.producers = NULL;
         job->partition->recovery_point = 0;
         job->partition->log_start_offset = 0;
-        /* While the other one is removed its identity may go first; what is left is not ours either. */
+        /* Nor is what a removal leaves of the other one ours, should it not say whose it was any more. */
         job->options.taken = true;
         if (!soon && set->options.name_taken != NULL) {
             set->options.name_taken(set->options.context, job->path);
