@@ -264,6 +264,7 @@ struct taken_name {
     struct env_message message;
     struct node *node;
     char *path;
+    bool late;
 };
 
 static void node_name_taken(struct env_message *message)
@@ -271,13 +272,13 @@ static void node_name_taken(struct env_message *message)
     struct taken_name *taken = CONTAINER_OF(message, struct taken_name, message);
 
     if (taken->node->state == NODE_RUNNING) {
-        node_free_name(taken->node, taken->path);
+        node_free_name(taken->node, taken->path, taken->late);
     }
     memory_free(taken->path);
     memory_free(taken);
 }
 
-static void shard_name_taken(void *context, const char *path)
+static void shard_name_taken(void *context, const char *path, bool late)
 {
     struct shard *shard = context;
     struct node *node = CONTAINER_OF(shard->service, struct node, service);
@@ -285,6 +286,7 @@ static void shard_name_taken(void *context, const char *path)
 
     taken->node = node;
     taken->path = memory_copy_text(path, strlen(path));
+    taken->late = late;
     taken->message.deliver = node_name_taken;
     env_post(node->env, &taken->message);
 }

@@ -49,8 +49,9 @@ void node_publish(struct node *node, struct image *image);
 /* node_strays.c: when the node has caught up with the metadata. */
 void node_remove_strays(struct node *node);
 /* A partition waits for the name of this directory, which is not its own. If the node has caught up with the metadata
- * and the directory is not that of a topic of today, it goes. */
-void node_free_name(struct node *node, const char *path);
+ * and the directory is not that of a topic of today, it goes; only if it is `late` one that was opened by this
+ * process, or that does not say whose it is, since somebody may still be busy there. */
+void node_free_name(struct node *node, const char *path, bool late);
 
 /* node_care.c */
 void node_checkpoint_init(struct node *node);

@@ -3,8 +3,9 @@
  * (docs/decisions/0008-whose-directory.md). A partition of a topic that exists stays, whoever hosts it now: that is
  * never decided here.
  *
- * A topic of the same name may have come since. Its partition waits for the name (see replica_set.c); what lies there
- * was never opened, since a deletion that this process has seen makes directories_forget forget the place. */
+ * A topic of the same name may have come since. Its partition waits for the name (see replica_set.c) and asks for it;
+ * what lies there was never opened, since a deletion that this process has seen makes directories_forget forget the
+ * place. Directories that were opened at the start are not looked at here: there may be thousands. */
 #include "common/base/memory.h"
 #include "common/env/disk.h"
 #include "common/trace/trace.h"
@@ -14,26 +15,21 @@
 
 #include <stdio.h>
 
-struct stray {
-    char *path;
-    bool asked;
-};
-
 struct strays {
-    struct stray *items;
+    char **paths;
     size_t count;
     size_t capacity;
 };
 
-static void strays_note(void *context, const char *path, bool asked)
+static void strays_note(void *context, const char *path)
 {
     struct strays *strays = context;
 
     if (strays->count == strays->capacity) {
         strays->capacity = strays->capacity > 0 ? strays->capacity * 2 : 16;
-        strays->items = memory_resize(strays->items, strays->capacity, sizeof(*strays->items));
+        strays->paths = memory_resize(strays->paths, strays->capacity, sizeof(*strays->paths));
     }
-    strays->items[strays->count++] = (struct stray){.path = memory_copy_text(path, strlen(path)), .asked = asked};
+    strays->paths[strays->count++] = memory_copy_text(path, strlen(path));
 }
 
 enum stray_fate {
@@ -73,7 +69,7 @@ static enum stray_fate stray_judge(const struct node *node, const char *path, co
     case OWNER_UNKNOWN:
         break;
     }
-    /* Not sooner: this looks into the segments, and at a start every partition comes here. */
+    /* Not sooner: this looks into the segments. */
     if (partition_directory_has_records(node->env->disk, path, &records) != STATUS_OK) {
         return STRAY_STAYS;
     }
@@ -90,9 +86,9 @@ static void stray_free_name(struct node *node, const char *path, enum stray_fate
     }
 }
 
-static void node_remove_stray(struct node *node, const struct stray *stray)
+static void node_remove_stray(struct node *node, const char *path)
 {
-    const char *name = strrchr(stray->path, '/');
+    const char *name = strrchr(path, '/');
     struct log_directory_entry entry;
     enum partition_owner owner;
     enum stray_fate fate;
@@ -101,30 +97,33 @@ static void node_remove_stray(struct node *node, const struct stray *stray)
         return;
     }
     log_directory_entry_parse(name + 1, &entry);
-    fate = stray_judge(node, stray->path, image_topic_by_name(node->image, entry.topic), &owner);
-    if (stray->asked && owner != OWNER_CLAIMED && owner != OWNER_PROVEN) {
-        /* A partition of today is being opened there: it takes what is empty, and else waits for node_free_name. */
-        return;
-    }
-    if (!stray->asked && fate != STRAY_STAYS) {
+    fate = stray_judge(node, path, image_topic_by_name(node->image, entry.topic), &owner);
+    if (fate != STRAY_STAYS) {
         directories_forget(node->service.directories, entry.topic, entry.partition);
-    } else if (!stray->asked) {
-        trace_warn("partition_stray", T_TEXT("path", stray->path));
+    } else {
+        trace_warn("partition_stray", T_TEXT("path", path));
     }
-    stray_free_name(node, stray->path, fate);
+    stray_free_name(node, path, fate);
 }
 
-void node_free_name(struct node *node, const char *path)
+void node_free_name(struct node *node, const char *path, bool late)
 {
     const char *name = strrchr(path, '/');
     struct log_directory_entry entry;
     enum partition_owner owner;
+    enum stray_fate fate;
 
     if (!node->ready || name == NULL) {
         return;
     }
     log_directory_entry_parse(name + 1, &entry);
-    stray_free_name(node, path, stray_judge(node, path, image_topic_by_name(node->image, entry.topic), &owner));
+    if (!late && !directories_found(node->service.directories, entry.topic, entry.partition)) {
+        return; /* it was opened here, and may not be closed yet */
+    }
+    fate = stray_judge(node, path, image_topic_by_name(node->image, entry.topic), &owner);
+    if (late || owner == OWNER_CLAIMED || owner == OWNER_PROVEN) {
+        stray_free_name(node, path, fate);
+    }
 }
 
 void node_remove_strays(struct node *node)
@@ -132,10 +131,10 @@ void node_remove_strays(struct node *node)
     struct strays strays = {0};
 
     /* Removing changes what is walked: note first. */
-    directories_found(node->service.directories, strays_note, &strays);
+    directories_strays(node->service.directories, strays_note, &strays);
     for (size_t i = 0; i < strays.count; i++) {
-        node_remove_stray(node, &strays.items[i]);
-        memory_free(strays.items[i].path);
+        node_remove_stray(node, strays.paths[i]);
+        memory_free(strays.paths[i]);
     }
-    memory_free(strays.items);
+    memory_free(strays.paths);
 }

@@ -423,11 +423,10 @@ void directories_say_alive(struct directories *directories, size_t index)
     }
 }
 
-/* After a clean stop each log has a snapshot that knows more than the journal, after a power cut nobody knows whether
- * what the journal speaks of is there. */
+/* After a power cut nobody knows whether what the journal speaks of is there. */
 static enum status directory_begin_journal(struct directories *directories, struct directory *directory)
 {
-    if (directory->clean || !directory->kept ||
+    if (!(directory->clean || directory->kept) ||
         producer_journal_load(directories->disk, directory->path, &directory->journal) != STATUS_OK) {
         return producer_journal_remove(directories->disk, directory->path);
     }
@@ -549,29 +548,37 @@ void directories_find_producers(const struct directories *directories, struct ar
     const struct producer_journal *journal = directories->items[place->directory].journal;
     struct producer_journal_entry found;
     struct producer_journal_entry *copy;
-    uint8_t *snapshot;
 
     if (journal != NULL && producer_journal_find(journal, topic_id, partition, &found)) {
-        snapshot = arena_need(arena, found.snapshot.size, 1);
-        memcpy(snapshot, found.snapshot.data, found.snapshot.size);
         copy = arena_need(arena, 1, sizeof(*copy));
         *copy = found;
-        copy->snapshot = bytes_of(snapshot, found.snapshot.size);
+        producer_journal_entry_move(copy, arena_need(arena, producer_journal_entry_room(copy), 1));
         place->producers = copy;
     }
 }
 
-void directories_forget(struct directories *directories, struct string topic, int32_t partition)
+static struct place *directories_find_partition(const struct directories *directories, struct string topic,
+                                               int32_t partition)
 {
     char text[DISK_PATH_MAX];
-    struct string name;
-    struct place *place;
 
     snprintf(text, sizeof(text), "%.*s-%d", STRING_ARGS(topic), partition);
-    name = string_of(text);
-    place = directories_find(directories, name);
+    return directories_find(directories, string_of(text));
+}
+
+bool directories_found(const struct directories *directories, struct string topic, int32_t partition)
+{
+    const struct place *place = directories_find_partition(directories, topic, partition);
+
+    return place != NULL && place->found;
+}
+
+void directories_forget(struct directories *directories, struct string topic, int32_t partition)
+{
+    struct place *place = directories_find_partition(directories, topic, partition);
+
     if (place != NULL) {
-        map_remove(&directories->places, hash_string(name), place);
+        map_remove(&directories->places, hash_string(string_of(place->name)), place);
         directories->items[place->directory].partitions--;
         memory_free(place->name);
         memory_free(place);
@@ -607,18 +614,18 @@ size_t directories_working(const struct directories *directories)
     return working;
 }
 
-void directories_found(const struct directories *directories,
-                       void (*each)(void *context, const char *path, bool asked), void *context)
+void directories_strays(const struct directories *directories, void (*each)(void *context, const char *path),
+                        void *context)
 {
     const struct place *place;
     size_t at = 0;
 
     while ((place = map_next(&directories->places, &at)) != NULL) {
-        if (place->found) {
+        if (place->found && !place->asked) {
             char path[DISK_PATH_MAX];
 
             snprintf(path, sizeof(path), "%s/%s", directories->items[place->directory].path, place->name);
-            each(context, path, place->asked);
+            each(context, path);
         }
     }
 }

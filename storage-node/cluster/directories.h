@@ -85,9 +85,11 @@ void directories_forget(struct directories *directories, struct string topic, in
 bool directories_fail(struct directories *directories, size_t index);
 bool directories_failed(const struct directories *directories, size_t index);
 size_t directories_working(const struct directories *directories);
-/* Partitions found on the disk at the start and not forgotten since. `asked`: directories_place was asked for one of
- * this name, which need not be of this topic; if not, the topic was deleted while the node was away. */
-void directories_found(const struct directories *directories,
-                       void (*each)(void *context, const char *path, bool asked), void *context);
+/* Whether a partition of this name was found on the disk at the start, and no topic of the name was deleted since. */
+bool directories_found(const struct directories *directories, struct string topic, int32_t partition);
+/* Partitions found on the disk at the start that directories_place was not asked for: their topics were deleted while
+ * the node was away. */
+void directories_strays(const struct directories *directories, void (*each)(void *context, const char *path),
+                        void *context);
 
 #endif

@@ -1,12 +1,12 @@
-/* A clean stop: everything synced, what waited for the indexes written, the snapshot of producers at the log's end. A
- * log that nothing was appended to since it was opened has all that and costs nothing. */
+/* A clean stop: everything synced, what waited for the indexes written; producers and epochs at the log's end go to
+ * the journal of the log directory. A log that nothing was appended to since it was opened has all that and costs
+ * nothing. */
 #include "storage-node/log/log_state.h"
 
 #include "common/env/disk.h"
 
 /* What an open on another thread needs at a time. */
 #define SHUTDOWN_OPEN_MAX 8
-#define SNAPSHOT_SIZE_MIN (64U << 10)
 
 static enum status log_sync_named(struct partition_log *log, int64_t offset, enum segment_part part)
 {
@@ -47,45 +47,29 @@ static enum status log_sync_segments(struct partition_log *log)
     return status;
 }
 
-/* A snapshot saves the next start from looking for producers in what lies behind the last one. In a few small batches
- * it finds them as fast as in another file. */
-static bool log_needs_snapshot(const struct partition_log *log)
-{
-    return log->snapshot_offset != log->log_end &&
-           (log->snapshot_offset != OFFSET_NONE || log->producers.producers.count > 0 ||
-            partition_log_size(log) > SNAPSHOT_SIZE_MIN);
-}
-
 /* Everything to the files that is still in memory. */
 static enum status log_write_out(struct partition_log *log, bool sync)
 {
     enum status status = partition_log_flush(log);
 
-    /* Where many logs stop together the next start takes the epochs of the last segment from its batches instead:
-     * replacing thousands of small files is the slowest thing a stop could do. */
-    if (status == STATUS_OK && (sync || log->settled_end < log_active(log)->base_offset)) {
-        status = log_write_epochs(log);
-    }
     if (status != STATUS_OK || !partition_log_unsettled(log)) {
         return status;
     }
-    status = segment_trim(&log->files, log_active(log));
+    /* Where many logs stop together the next start takes the epochs of the last segment from the journal, or its
+     * batches: replacing thousands of small files is the slowest thing a stop could do. */
+    if (sync || log->settled_end < log_active(log)->base_offset) {
+        status = log_write_epochs(log);
+    }
     if (status == STATUS_OK) {
-        status = segment_write_waiting(&log->files, log_active(log));
+        status = segment_trim(&log->files, log_active(log));
     }
-    if (status == STATUS_OK && log_needs_snapshot(log)) {
-        status = log_write_snapshot(log, log->log_end);
-    }
-    return status;
+    return status == STATUS_OK ? segment_write_waiting(&log->files, log_active(log)) : status;
 }
 
 static enum status log_sync_all(struct partition_log *log)
 {
     enum status status = log_sync_segments(log);
 
-    if (status == STATUS_OK && log->snapshot_offset == log->log_end) {
-        status = log_sync_named(log, log->log_end, SEGMENT_SNAPSHOT);
-    }
     if (status == STATUS_OK) {
         status = disk_sync_directory(log->files.disk, log->files.directory);
     }

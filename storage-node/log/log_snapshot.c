@@ -1,6 +1,6 @@
-/* Writing down the idempotent producers: in OFFSET.snapshot at every roll and at a clean stop, in between in the
- * journal of the log directory, which costs no file of its own. Both save a start from looking at the batches in front
- * of them; none is needed. */
+/* Writing down the idempotent producers: in OFFSET.snapshot at every roll; in between and at a clean stop, together
+ * with the epochs, in the journal of the log directory, which costs no file of its own. Both save a start from looking
+ * at the batches in front of them; none is needed. */
 #include "storage-node/log/log_state.h"
 
 #include "common/base/assert.h"
@@ -14,6 +14,8 @@
 /* ... and so many times what the entry may take, have been written. */
 #define UNSAVED_FACTOR 16
 #define PRODUCER_SAVED_SIZE (PRODUCER_WINDOW * 46)
+/* In no more batches than this a start finds producers and epochs as fast as in the journal. */
+#define ENDS_SAVED_MIN (64U << 10)
 
 enum status log_write_snapshot(struct partition_log *log, int64_t offset)
 {
@@ -63,22 +65,39 @@ bool partition_log_unsaved(const struct partition_log *log)
            log->unsaved >= UNSAVED_ENTRIES * (uint64_t)log->config.index_interval_bytes + UNSAVED_FACTOR * size;
 }
 
-void partition_log_save_producers(struct partition_log *log, bool again, struct buffer *out)
+static void log_save(struct partition_log *log, struct buffer *out)
 {
-    const bool saved = log->saved_offset != OFFSET_NONE && log->saved_offset > log->snapshot_offset;
-
-    if (log->queued_count > 0 || !(partition_log_unsaved(log) || (again && saved && log->failure == STATUS_OK))) {
-        return;
-    }
     ASSERT(log->producers.undo_count == 0);
     producer_journal_encode(&(struct producer_journal_entry){.topic_id = log->topic_id,
                                                              .partition = log->partition,
                                                              .epoch = epoch_cache_of(&log->epochs,
                                                                                      log->written_end - 1),
                                                              .offset = log->written_end},
-                            &log->producers, out);
+                            &log->epochs, &log->producers, out);
     log->saved_offset = log->written_end;
     log->unsaved = 0;
+}
+
+void partition_log_save_producers(struct partition_log *log, bool again, struct buffer *out)
+{
+    const bool saved = log->saved_offset != OFFSET_NONE && log->saved_offset > log->snapshot_offset;
+
+    if (log->queued_count == 0 && (partition_log_unsaved(log) || (again && saved && log->failure == STATUS_OK))) {
+        log_save(log, out);
+    }
+}
+
+bool partition_log_ends_unsaved(const struct partition_log *log)
+{
+    return partition_log_unsettled(log) && log->queued_count == 0 && log->saved_offset != log->log_end &&
+           (log->snapshot_offset != OFFSET_NONE || log->producers.producers.count > 0 ||
+            partition_log_size(log) > ENDS_SAVED_MIN);
+}
+
+void partition_log_save_end(struct partition_log *log, struct buffer *out)
+{
+    ASSERT(partition_log_ends_unsaved(log));
+    log_save(log, out);
 }
 
 enum status log_disown_producers(struct partition_log *log)

@@ -51,7 +51,8 @@ struct partition_log_options {
     bool taken;               /* a directory that does not say whose it is, empty or not, is somebody else's: EXISTS */
     bool fresh;               /* nothing of this name is on the disk: the call makes and reads nothing */
     int64_t now_ms;           /* wall clock */
-    /* What the producer journal says of the log, if that is `kept`; NULL: nothing. Borrowed for the call. */
+    /* What the producer journal says of the log, if it was stopped `clean` or is `kept`; NULL: nothing. Borrowed for
+     * the call. */
     const struct producer_journal_entry *producers;
 };
 
@@ -203,15 +204,20 @@ MUST_USE enum status partition_log_aborted(struct partition_log *log, int64_t fr
                                            void (*each)(void *context, int64_t producer_id, int64_t first_offset),
                                            void *context);
 
-/* For a clean stop: flush, producer snapshot, and sync of all that is not synced; blocking. In a job only after
- * partition_log_detach. STATUS_BUSY: a sync in flight holds the epoch file; again when it is done, or the stop is not a
- * clean one. Without `sync` everything is written only: then the caller makes the whole log directory durable,
- * once for all logs in it with partition_log_sync_around, and says so to each with partition_log_settle. */
+/* For a clean stop: flush, and sync of all that is not synced; blocking. In a job only after partition_log_detach.
+ * STATUS_BUSY: a sync in flight holds the epoch file; again when it is done, or the stop is not a clean one. Without
+ * `sync` everything is written only: then the caller makes the whole log directory durable, once for all logs in it
+ * with partition_log_sync_around, and says so to each with partition_log_settle. */
 MUST_USE enum status partition_log_shutdown(struct partition_log *log, bool sync);
 MUST_USE enum status partition_log_sync_around(const struct partition_log *log);
 void partition_log_settle(struct partition_log *log);
 /* Of a detached log: partition_log_shutdown has something to sync. */
 bool partition_log_unsettled(const struct partition_log *log);
+/* Of a detached log, before partition_log_shutdown: without an entry in the producer journal the next start would have
+ * to look for producers and epochs. */
+bool partition_log_ends_unsaved(const struct partition_log *log);
+/* Adds that entry. Its loss costs time only. */
+void partition_log_save_end(struct partition_log *log, struct buffer *out);
 
 /* So much was written since the producers were written down last that they should be, for a start after a kill. */
 bool partition_log_unsaved(const struct partition_log *log);

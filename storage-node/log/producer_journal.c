@@ -5,6 +5,7 @@
 #include "common/base/endian.h"
 #include "common/base/memory.h"
 #include "common/env/disk.h"
+#include "storage-node/log/epoch_cache.h"
 #include "storage-node/log/producer_snapshot.h"
 
 #include <stdio.h>
@@ -16,7 +17,8 @@
 #define PARTITION_AT 24
 #define OFFSET_AT 28
 #define EPOCH_AT 36
-#define SNAPSHOT_AT 40
+#define EPOCHS_SIZE_AT 40
+#define EPOCHS_AT 44
 
 struct producer_journal {
     struct buffer text; /* all files, one behind the other */
@@ -52,21 +54,36 @@ static enum status journal_path(const char *directory, uint32_t writer, char pat
     return size < DISK_PATH_MAX ? STATUS_OK : STATUS_TOO_LARGE;
 }
 
-void producer_journal_encode(const struct producer_journal_entry *entry, const struct producer_state *state,
-                             struct buffer *out)
+void producer_journal_encode(const struct producer_journal_entry *entry, const struct epoch_cache *epochs,
+                             const struct producer_state *state, struct buffer *out)
 {
     const size_t start = out->size;
-    uint8_t *at = buffer_reserve(out, SNAPSHOT_AT);
+    uint8_t *at = buffer_reserve(out, EPOCHS_AT);
 
     memcpy(at + TOPIC_AT, entry->topic_id.data, sizeof(entry->topic_id.data));
     store_i32(at + PARTITION_AT, entry->partition);
     store_i64(at + OFFSET_AT, entry->offset);
     store_i32(at + EPOCH_AT, entry->epoch);
-    out->size += SNAPSHOT_AT;
+    out->size += EPOCHS_AT;
+    epoch_cache_encode(epochs, out);
+    store_u32(out->data + start + EPOCHS_SIZE_AT, (uint32_t)(out->size - start - EPOCHS_AT));
     producer_snapshot_encode(state, out);
     at = out->data + start;
     store_u32(at, (uint32_t)(out->size - start - FRAME_SIZE));
     store_u32(at + 4, crc32c(at + FRAME_SIZE, out->size - start - FRAME_SIZE));
+}
+
+size_t producer_journal_entry_room(const struct producer_journal_entry *entry)
+{
+    return entry->epochs.size + entry->snapshot.size;
+}
+
+void producer_journal_entry_move(struct producer_journal_entry *entry, uint8_t *room)
+{
+    memcpy(room, entry->epochs.data, entry->epochs.size);
+    memcpy(room + entry->epochs.size, entry->snapshot.data, entry->snapshot.size);
+    entry->epochs.data = room;
+    entry->snapshot.data = room + entry->epochs.size;
 }
 
 enum status producer_journal_write(struct disk *disk, const char *directory, uint32_t writer, struct bytes entries,
@@ -91,6 +108,30 @@ enum status producer_journal_write(struct disk *disk, const char *directory, uin
     return status;
 }
 
+static enum status journal_sync_file(struct disk *disk, const char *directory, uint32_t writer)
+{
+    char path[DISK_PATH_MAX];
+    struct file *file;
+    enum status status = journal_path(directory, writer, path);
+
+    if (status == STATUS_OK) {
+        status = disk_open(disk, path, FILE_READ, &file);
+    }
+    if (status != STATUS_OK) {
+        return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    }
+    status = file_sync(file);
+    file_unref(file);
+    return status;
+}
+
+enum status producer_journal_sync(struct disk *disk, const char *directory, uint32_t writer)
+{
+    const enum status status = journal_sync_file(disk, directory, writer);
+
+    return status == STATUS_OK ? journal_sync_file(disk, directory, PRODUCER_JOURNAL_WRITERS_MAX) : status;
+}
+
 static enum status journal_read_file(struct disk *disk, const char *directory, uint32_t writer, struct buffer *text)
 {
     char path[DISK_PATH_MAX];
@@ -113,12 +154,13 @@ static size_t journal_entry_size(struct bytes text)
 {
     size_t size;
 
-    if (text.size < SNAPSHOT_AT) {
+    if (text.size < EPOCHS_AT) {
         return 0;
     }
     size = load_u32(text.data);
-    if (size < SNAPSHOT_AT - FRAME_SIZE || size > text.size - FRAME_SIZE ||
-        load_u32(text.data + 4) != crc32c(text.data + FRAME_SIZE, size)) {
+    if (size < EPOCHS_AT - FRAME_SIZE || size > text.size - FRAME_SIZE ||
+        load_u32(text.data + 4) != crc32c(text.data + FRAME_SIZE, size) ||
+        load_u32(text.data + EPOCHS_SIZE_AT) > FRAME_SIZE + size - EPOCHS_AT) {
         return 0;
     }
     return FRAME_SIZE + size;
@@ -193,16 +235,19 @@ bool producer_journal_find(const struct producer_journal *journal, struct uuid t
 {
     const struct journal_key key = {topic_id, partition};
     const uint8_t *at = map_find(&journal->entries, journal_hash(topic_id, partition), journal_entry_is, &key);
+    size_t epochs_size;
 
     if (at == NULL) {
         return false;
     }
+    epochs_size = load_u32(at + EPOCHS_SIZE_AT);
     *entry = (struct producer_journal_entry){
         .topic_id = topic_id,
         .partition = partition,
         .epoch = load_i32(at + EPOCH_AT),
         .offset = load_i64(at + OFFSET_AT),
-        .snapshot = bytes_of(at + SNAPSHOT_AT, load_u32(at) - (SNAPSHOT_AT - FRAME_SIZE)),
+        .epochs = bytes_of(at + EPOCHS_AT, epochs_size),
+        .snapshot = bytes_of(at + EPOCHS_AT + epochs_size, load_u32(at) + FRAME_SIZE - EPOCHS_AT - epochs_size),
     };
     return entry->offset >= 0;
 }

@@ -1,5 +1,6 @@
-/* The producers of many logs in one file of the log directory: what a start after a kill would otherwise have to gather
- * from the headers of all batches behind each log's last .snapshot.
+/* The producers and leader epochs of many logs in one file of the log directory: what a start would otherwise have to
+ * gather from the headers of each log's batches. A clean stop adds an entry at the end of every log that has changed,
+ * so that neither it nor the next start goes over thousands of small files.
  *
  *     .millrace_producers       what the last start found in the others, and in this one
  *     .millrace_producers-N     what loop N has added since, in the order of writing
@@ -12,12 +13,14 @@
  *    24  partition   i32
  *    28  offset      i64  the state in front of it
  *    36  epoch       i32  of the batch in front of it: another one is there if the log was cut and grew again
- *    40  contents of a .snapshot (producer_snapshot.h)
+ *    40  size        u32  of what comes next
+ *    44  contents of a leader-epoch-checkpoint (epoch_cache.h)
+ *        contents of a .snapshot (producer_snapshot.h)
  *
- * Of several entries of one log the one with the largest offset counts. Nothing here is synced: an entry is good as
- * long as the page cache that it was written to, which has every batch in front of its offset too. A start that does
- * not find the cache alive removes the files before anything else. So does a log that lost something in front of an
- * entry's offset. */
+ * Of several entries of one log the one with the largest offset counts. Only a clean stop syncs the files. Else an
+ * entry is good as long as the page cache that it was written to, which has every batch in front of its offset too. A
+ * start that finds neither the mark of a clean stop nor the cache alive removes the files before anything else. So does
+ * a log that lost something in front of an entry's offset. */
 #ifndef LOG_PRODUCER_JOURNAL_H
 #define LOG_PRODUCER_JOURNAL_H
 
@@ -26,6 +29,7 @@
 #include "storage-node/log/producer_state.h"
 
 struct disk;
+struct epoch_cache;
 struct producer_journal;
 
 #define PRODUCER_JOURNAL_WRITERS_MAX 64
@@ -38,16 +42,23 @@ struct producer_journal_entry {
     int32_t partition;
     int32_t epoch;         /* of the batch in front of `offset` */
     int64_t offset;        /* OFFSET_NONE: nothing is known */
+    struct bytes epochs;   /* borrowed, the snapshot lies right behind them */
     struct bytes snapshot; /* borrowed */
 };
 
-/* Adds an entry to `out`, of `state` instead of a snapshot. */
-void producer_journal_encode(const struct producer_journal_entry *entry, const struct producer_state *state,
-                             struct buffer *out);
+/* Adds an entry to `out`, of `epochs` and `state` instead of their texts. */
+void producer_journal_encode(const struct producer_journal_entry *entry, const struct epoch_cache *epochs,
+                             const struct producer_state *state, struct buffer *out);
+/* Copies the entry's bytes to `room`, of producer_journal_entry_room(entry) bytes, and lets it borrow them there. */
+size_t producer_journal_entry_room(const struct producer_journal_entry *entry);
+void producer_journal_entry_move(struct producer_journal_entry *entry, uint8_t *room);
 /* Adds entries behind `*size` bytes of a writer's file and moves that; 0: the file is made anew. NOT_FOUND: somebody
  * has removed it. Blocking. */
 MUST_USE enum status producer_journal_write(struct disk *disk, const char *directory, uint32_t writer,
                                             struct bytes entries, uint64_t *size);
+
+/* Makes the contents of the writer's file durable, and of the one that is common to all; not their names. */
+MUST_USE enum status producer_journal_sync(struct disk *disk, const char *directory, uint32_t writer);
 
 /* All entries of a directory, without those behind a damage. Fails only as IO does. */
 MUST_USE enum status producer_journal_load(struct disk *disk, const char *directory, struct producer_journal **journal);

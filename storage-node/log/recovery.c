@@ -1,7 +1,7 @@
 /* Opening a log: what a clean stop left is adopted, what a crash left is repaired.
  *
- * After a clean stop indexes, epochs and the newest snapshot are complete; only tails are looked at. Anything that is
- * not as a clean stop leaves it makes the segment in question go through the other way:
+ * After a clean stop the indexes are complete, and the journal has producers and epochs; only tails are looked at.
+ * Anything that is not as a clean stop leaves it makes the segment in question go through the other way:
  *
  * After a crash every segment from the one that holds the recovery point, or ends at it, is walked batch by batch from
  * its start, its indexes, epochs and aborted transactions are made anew from the batches, and at and behind the
@@ -359,6 +359,7 @@ enum status recovery_load(struct recovery *recovery, size_t i)
         return status;
     }
     /* A clean stop's tail is whole, so if something is wrong with it nothing is taken on trust. */
+    recovery->last_epoch = EPOCH_NONE;
     status = recovery_repair(recovery, segment, active ? segment->base_offset : INT64_MAX, &cut);
     if (!active) {
         segment->end_offset = log->segments[i + 1]->base_offset;
@@ -735,11 +736,10 @@ static enum status recovery_take_saved(struct recovery *recovery)
     if (saved == NULL) {
         return STATUS_OK;
     }
-    if (!recovery->resumed || saved->offset > log->log_end) {
+    if (!(recovery->resumed || recovery->options->clean) || saved->offset > log->log_end) {
         return log_disown_producers(log);
     }
-    if (saved->offset > log->segments[0]->base_offset && saved->offset > log->log_start &&
-        saved->epoch == epoch_cache_of(&log->epochs, saved->offset - 1) &&
+    if (recovery->saved &&
         producer_snapshot_decode(saved->snapshot, saved->offset, recovery->options->now_ms, &log->producers) ==
             STATUS_OK) {
         log->saved_offset = saved->offset;
@@ -938,7 +938,7 @@ static struct partition_log *log_create(struct disk *disk, const struct partitio
 enum status partition_log_open(struct disk *disk, const struct partition_log_options *options,
                                struct partition_log **result)
 {
-    struct recovery recovery = {.options = options};
+    struct recovery recovery = {.options = options, .last_epoch = EPOCH_NONE};
     struct partition_log *log;
     enum status status;
 

@@ -25,7 +25,8 @@ struct recovery {
     bool repaired;           /* something has to be synced */
     bool resumed;            /* recovery_resume has done it */
     bool epochs_lost;
-    int32_t last_epoch; /* of the last batch that recovery_resume has seen */
+    int32_t last_epoch; /* of the last batch that recovery_resume has seen; EPOCH_NONE: it has seen none */
+    bool saved;         /* the producer journal's entry speaks of this log: up to there it knows all epochs */
 };
 
 /* A large buffer, for reading whole batches. */
@@ -42,7 +43,7 @@ MUST_USE enum status recovery_resume_active(struct recovery *recovery);
 MUST_USE enum status recovery_resume(struct recovery *recovery);
 /* ... then how much of it is durable, ... */
 void recovery_resume_bounds(struct recovery *recovery);
-/* ... the epochs, ... */
+/* ... the epochs, those in front of the journal's entry from there, ... */
 MUST_USE enum status recovery_resume_epochs(struct recovery *recovery);
 /* ... and in the end what has to be durable before the log is used. */
 MUST_USE enum status recovery_resume_sync(struct recovery *recovery);

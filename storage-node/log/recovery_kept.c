@@ -15,6 +15,7 @@
 #include "storage-node/log/recovery.h"
 
 #include "common/env/disk.h"
+#include "storage-node/log/producer_journal.h"
 #include "storage-node/log/text_fields.h"
 
 #define CHECKED_TAIL (64U << 10)
@@ -329,14 +330,14 @@ static enum status resume_skip_epoch(struct recovery *recovery, struct segment *
     return status;
 }
 
-/* The epochs of a segment whose first and last batch are known. If the file told of others, all batches are asked. What
- * is damaged is left out. */
-static enum status resume_find_epochs(struct recovery *recovery, struct segment *segment,
+/* The epochs of a segment from a batch on, `first` at `start`, to its last batch, which has `last`. If the file told of
+ * others, all batches are asked. What is damaged is left out. */
+static enum status resume_find_epochs(struct recovery *recovery, struct segment *segment, uint32_t start,
                                       const struct batch_header *first, int32_t last)
 {
     struct epoch_cache *epochs = &recovery->log->epochs;
     struct batch_header header = *first;
-    uint32_t position = 0;
+    uint32_t position = start;
     uint32_t found = 0;
     enum status status = STATUS_OK;
 
@@ -350,7 +351,7 @@ static enum status resume_find_epochs(struct recovery *recovery, struct segment 
     }
     if (found != epoch_cache_between(epochs, first->base_offset, segment->end_offset)) {
         header = *first;
-        position = 0;
+        position = start;
         do {
             status = resume_next_epoch(recovery, segment, &position, header.partition_leader_epoch, &header);
         } while (status == STATUS_OK);
@@ -358,28 +359,101 @@ static enum status resume_find_epochs(struct recovery *recovery, struct segment 
     return status == STATUS_IO ? status : STATUS_OK;
 }
 
+/* The epoch of the batch in front of `offset`; EPOCH_NONE: nothing is there. */
+static enum status resume_epoch_before(struct recovery *recovery, int64_t offset, int32_t *epoch)
+{
+    struct partition_log *log = recovery->log;
+    struct segment *segment = log->segments[log_segment_at(log, offset - 1)];
+    struct batch_header header;
+    struct batch_place place;
+    enum status status;
+
+    *epoch = EPOCH_NONE;
+    if (offset == log_active(log)->end_offset && recovery->last_epoch != EPOCH_NONE) {
+        *epoch = recovery->last_epoch;
+        return STATUS_OK;
+    }
+    status = segment_find(&log->files, segment, offset - 1, &place);
+    if (status == STATUS_OK) {
+        status = resume_header(&log->files, segment, place.position, segment->size, &header);
+    }
+    if (status == STATUS_OK) {
+        *epoch = header.partition_leader_epoch;
+    }
+    return status == STATUS_IO ? status : STATUS_OK;
+}
+
+/* Takes the epochs that the journal's entry has. It must be of this log and not of one that was cut there and has grown
+ * again, and begin no later than the log: a start offset may have been forgotten since. */
+static enum status resume_take_epochs(struct recovery *recovery)
+{
+    const struct producer_journal_entry *saved = recovery->options->producers;
+    struct partition_log *log = recovery->log;
+    struct epoch_cache epochs;
+    int32_t epoch;
+    enum status status;
+
+    if (saved == NULL || saved->offset > log->log_end || saved->offset <= log->segments[0]->base_offset ||
+        saved->offset <= log->log_start) {
+        return STATUS_OK;
+    }
+    status = resume_epoch_before(recovery, saved->offset, &epoch);
+    if (status != STATUS_OK || epoch != saved->epoch) {
+        return status;
+    }
+    epoch_cache_init(&epochs);
+    if (epoch_cache_decode(saved->epochs, &epochs) == STATUS_OK && epoch_cache_latest(&epochs) == epoch &&
+        epochs.starts[0].offset <= log->log_start && epochs.starts[epochs.count - 1].offset < saved->offset) {
+        epoch_cache_deinit(&log->epochs);
+        log->epochs = epochs;
+        log->epochs_dirty = true;
+        recovery->saved = true;
+    } else {
+        epoch_cache_deinit(&epochs);
+    }
+    return STATUS_OK;
+}
+
+/* The epochs of one segment from the batch at `position` on. */
+static enum status resume_segment_epochs(struct recovery *recovery, size_t i, uint32_t position)
+{
+    struct partition_log *log = recovery->log;
+    struct segment *segment = log->segments[i];
+    struct batch_header first;
+    int32_t last = recovery->last_epoch;
+    enum status status = resume_header(&log->files, segment, position, segment->size, &first);
+
+    if (status == STATUS_OK && i + 1 < log->segment_count) {
+        status = resume_last_epoch(recovery, segment, &last);
+    }
+    if (status == STATUS_OK) {
+        log_note_epoch(log, &first);
+        status = resume_find_epochs(recovery, segment, position, &first, last);
+    }
+    return status;
+}
+
 enum status recovery_resume_epochs(struct recovery *recovery)
 {
     struct partition_log *log = recovery->log;
-    enum status status = STATUS_OK;
+    enum status status = resume_take_epochs(recovery);
+    const int64_t from = recovery->saved ? recovery->options->producers->offset : log->segments[0]->base_offset;
 
     for (size_t i = 0; i < log->segment_count && status == STATUS_OK; i++) {
         struct segment *segment = log->segments[i];
-        struct batch_header first;
-        int32_t last = recovery->last_epoch;
+        struct batch_place place = {0};
 
-        if (segment->size == 0) {
+        if (segment->size == 0 || segment->end_offset <= from) {
             continue;
         }
-        status = resume_header(&log->files, segment, 0, segment->size, &first);
-        if (status == STATUS_OK && i + 1 < log->segment_count) {
-            status = resume_last_epoch(recovery, segment, &last);
+        if (from > segment->base_offset) {
+            status = segment_find(&log->files, segment, from, &place);
         }
-        if (status != STATUS_OK) {
-            break;
+        if (status == STATUS_OK) {
+            status = resume_segment_epochs(recovery, i, place.position);
+        } else if (status == STATUS_NOT_FOUND) {
+            status = STATUS_OK; /* its last offsets are a gap */
         }
-        log_note_epoch(log, &first);
-        status = resume_find_epochs(recovery, segment, &first, last);
     }
     return status;
 }

@@ -6,6 +6,7 @@
 #include "common/base/assert.h"
 #include "common/base/memory.h"
 #include "common/env/disk.h"
+#include "common/trace/trace.h"
 #include "storage-node/log/producer_journal.h"
 
 #define GROWN_FACTOR 4
@@ -111,6 +112,41 @@ void replica_journal_write(struct replica_set *set)
         journal->busy = true;
         set->journaling++;
         env_submit(set->env, ENV_LANE_BACKGROUND, &journal->job);
+    }
+}
+
+static void journal_close(struct replica_journal *journal, bool sync)
+{
+    struct disk *disk = journal->set->env->disk;
+    enum status status = STATUS_OK;
+
+    if (journal->entries.size > 0) {
+        journal_work(&journal->job);
+        status = journal->status;
+        buffer_deinit(&journal->entries);
+    }
+    if (status == STATUS_OK && sync) {
+        status = producer_journal_sync(disk, journal->path, journal->set->options.index);
+    }
+    if (status != STATUS_OK) {
+        trace_warn("producer_journal_failed", T_TEXT("path", journal->path), T_STATUS("why", status));
+    }
+}
+
+void replica_journal_close(struct replica_set *set, bool sync)
+{
+    struct partition *partition;
+    size_t at = 0;
+
+    while ((partition = map_next(&set->partitions, &at)) != NULL) {
+        if (partition->state == PARTITION_ONLINE && partition_log_ends_unsaved(partition->log)) {
+            partition_log_save_end(partition->log, &journal_of(set, partition)->entries);
+        }
+    }
+    for (size_t i = 0; i < REPLICA_DIRECTORIES_MAX; i++) {
+        if (set->journals[i] != NULL) {
+            journal_close(set->journals[i], sync);
+        }
     }
 }
 

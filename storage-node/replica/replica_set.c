@@ -35,8 +35,8 @@ struct replica_job {
     struct partition_log_options options;
     char *path;
     char *topic;
-    struct producer_journal_entry producers; /* its snapshot is the next */
-    uint8_t *snapshot;
+    struct producer_journal_entry producers; /* its bytes are the next */
+    uint8_t *entry;
     enum status status;
     enum env_lane lane;
     struct env_timer retry;
@@ -225,7 +225,7 @@ static void replica_job_free(struct replica_job *job)
 {
     memory_free(job->path);
     memory_free(job->topic);
-    memory_free(job->snapshot);
+    memory_free(job->entry);
     memory_free(job);
 }
 
@@ -361,8 +361,9 @@ static void replica_open_later(struct replica_job *job)
         job->partition->log_start_offset = 0;
         /* Nor is what a removal leaves of the other one ours, should it not say whose it was any more. */
         job->options.taken = true;
-        if (!soon && set->options.name_taken != NULL) {
-            set->options.name_taken(set->options.context, job->path);
+        /* Soon, but not at every of many tries: the node may not know yet which topics there are. */
+        if (set->options.name_taken != NULL && (!soon || (job->tries & (job->tries - 1)) == 0)) {
+            set->options.name_taken(set->options.context, job->path, !soon);
         }
     }
     set->loading++;
@@ -470,9 +471,8 @@ static void replica_set_submit(struct replica_set *set, struct partition *partit
     job->options.topic = string_of(job->topic);
     if (options->producers != NULL) {
         job->producers = *options->producers;
-        job->snapshot = memory_alloc(job->producers.snapshot.size);
-        memcpy(job->snapshot, job->producers.snapshot.data, job->producers.snapshot.size);
-        job->producers.snapshot.data = job->snapshot;
+        job->entry = memory_alloc(producer_journal_entry_room(&job->producers));
+        producer_journal_entry_move(&job->producers, job->entry);
         job->options.producers = &job->producers;
     }
     job->job.work = replica_open_work;
@@ -695,6 +695,7 @@ void replica_set_shutdown(struct replica_set *set)
         unsettled += partition->state == PARTITION_ONLINE && partition_log_unsettled(partition->log) ? 1 : 0;
     }
     one_by_one = unsettled <= SYNC_ONE_BY_ONE_MAX;
+    replica_journal_close(set, one_by_one);
     for (at = 0; (partition = map_next(&set->partitions, &at)) != NULL;) {
         if (partition->state == PARTITION_ONLINE) {
             replica_set_shut(set, partition, one_by_one);

@@ -22,9 +22,9 @@ struct replica_set_options {
     void (*directory_failed)(void *context, uint16_t directory, enum status status);
     /* A partition came online or could not be opened (state PARTITION_OFFLINE). */
     void (*opened)(void *context, struct partition *partition, enum status status);
-    /* A partition has waited for some seconds for the directory `path`, which is another topic's or nobody's. Comes
+    /* A partition waits for the directory `path`, which is another topic's or nobody's; `late`: for some seconds. Comes
      * again while it waits. May be NULL. */
-    void (*name_taken)(void *context, const char *path);
+    void (*name_taken)(void *context, const char *path, bool late);
     void *context;
 };
 
@@ -109,6 +109,9 @@ void replica_set_mark_dirty(struct replica_set *set, struct partition *partition
  * is due. False: it is, but has to wait. */
 bool replica_journal_add(struct replica_set *set, struct partition *partition);
 void replica_journal_write(struct replica_set *set);
+/* For a clean stop: entries of all logs at their ends, made durable if `sync`; blocking. What fails costs the next
+ * start time only. */
+void replica_journal_close(struct replica_set *set, bool sync);
 void replica_journal_free(struct replica_set *set);
 /* The partition thought that nothing lay where it was to be made, and something does: it is opened as others are. Its
  * log is new and empty, and nobody waits. */

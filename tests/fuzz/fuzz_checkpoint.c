@@ -1,12 +1,17 @@
 /* The small files of a log directory, and what lies in one: what is read and written again is read as the same.
  *
- *     byte 0   which (enum kind), and in what is left of it the call of the disk that fails: 0 none, 31 all
- *     then     the file, of KIND_DIRECTORY names, one a line */
+ *     byte 0   which (enum kind), and in what is left of it the call of the disk that fails: 0 none, 27 all
+ *     then     the file; of KIND_DIRECTORY names, one a line; of KIND_JOURNAL a byte first: 1, entries' checksums are
+ *              put right */
+#include "common/base/crc32c.h"
+#include "common/base/endian.h"
 #include "common/base/memory.h"
 #include "storage-node/log/checkpoint.h"
 #include "storage-node/log/epoch_cache.h"
 #include "storage-node/log/log_directory.h"
 #include "storage-node/log/partition_metadata.h"
+#include "storage-node/log/producer_journal.h"
+#include "storage-node/log/producer_snapshot.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/loop.h"
 #include "tests/support/fault_disk.h"
@@ -22,10 +27,11 @@ enum kind {
     KIND_NAME,
     KIND_LIFE,
     KIND_DIRECTORY,
+    KIND_JOURNAL,
     KIND_COUNT
 };
 
-#define FAIL_ALL 31
+#define FAIL_ALL 27
 
 struct world {
     struct fuzz_loop loop;
@@ -264,6 +270,96 @@ static void directory(struct world *world, struct bytes names)
     }
 }
 
+/* --- the journal of producers and epochs --- */
+
+#define JOURNAL_FRAME 8
+#define JOURNAL_HEADER 44
+
+static void repair_journal(struct buffer *text)
+{
+    size_t size;
+
+    for (size_t at = 0; text->size - at >= JOURNAL_HEADER; at += JOURNAL_FRAME + size) {
+        size = load_u32(text->data + at);
+        if (size > text->size - at - JOURNAL_FRAME) {
+            return;
+        }
+        store_u32(text->data + at + 4, crc32c(text->data + at + JOURNAL_FRAME, size));
+    }
+}
+
+/* What the journal says of the log that the file's first entry names. */
+static bool journal_entry_of(const struct producer_journal *journal, struct bytes text,
+                             struct producer_journal_entry *entry)
+{
+    struct uuid topic_id;
+
+    if (text.size < JOURNAL_HEADER) {
+        return false;
+    }
+    memcpy(topic_id.data, text.data + JOURNAL_FRAME, sizeof(topic_id.data));
+    return producer_journal_find(journal, topic_id, load_i32(text.data + 24), entry);
+}
+
+static void check_journal_entry(const struct producer_journal_entry *entry)
+{
+    struct epoch_cache epochs;
+    struct producer_state state;
+
+    ASSERT(entry->offset >= 0);
+    ASSERT(entry->snapshot.data == entry->epochs.data + entry->epochs.size);
+    epoch_cache_init(&epochs);
+    if (epoch_cache_decode(entry->epochs, &epochs) != STATUS_OK) {
+        ASSERT(epochs.count == 0);
+    }
+    epoch_cache_deinit(&epochs);
+    producer_state_init(&state);
+    if (producer_snapshot_decode(entry->snapshot, entry->offset, 1, &state) != STATUS_OK) {
+        ASSERT(state.producers.count == 0);
+    }
+    producer_state_deinit(&state);
+}
+
+/* What is gathered says the same of a log as the files did, and nothing once it is removed. */
+static void journal(struct world *world, struct bytes input)
+{
+    const bool repair = (fuzz_byte(&input) & 1) != 0;
+    struct producer_journal *read;
+    struct producer_journal *gathered;
+    struct producer_journal_entry entry;
+    struct producer_journal_entry again;
+    struct buffer text;
+    bool found;
+
+    buffer_init(&text);
+    buffer_append(&text, input.data, input.size);
+    if (repair) {
+        repair_journal(&text);
+    }
+    fuzz_loop_file(&world->loop, "/d/.millrace_producers-3", buffer_bytes(&text));
+    if (done(world, producer_journal_load(world->disk, "/d", &read))) {
+        found = journal_entry_of(read, buffer_bytes(&text), &entry);
+        if (found) {
+            check_journal_entry(&entry);
+        }
+        if (done(world, producer_journal_gather(world->disk, "/d", read)) &&
+            done(world, producer_journal_load(world->disk, "/d", &gathered))) {
+            ASSERT(journal_entry_of(gathered, buffer_bytes(&text), &again) == found || world->faults.failed);
+            ASSERT(!found || world->faults.failed ||
+                   (again.offset == entry.offset && again.epoch == entry.epoch &&
+                    bytes_equal(again.epochs, entry.epochs) && bytes_equal(again.snapshot, entry.snapshot)));
+            producer_journal_destroy(gathered);
+        }
+        producer_journal_destroy(read);
+    }
+    if (done(world, producer_journal_remove(world->disk, "/d")) &&
+        done(world, producer_journal_load(world->disk, "/d", &read))) {
+        ASSERT(!journal_entry_of(read, buffer_bytes(&text), &entry));
+        producer_journal_destroy(read);
+    }
+    buffer_deinit(&text);
+}
+
 /* No path is longer than the system takes. */
 static void long_path(struct world *world)
 {
@@ -300,7 +396,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const paths[KIND_COUNT] = {
         "/d/file", "/d/meta.properties", "/d/.kafka_cleanshutdown", "/d/file", "/d/file", "/d/file",
-        "/d/.millrace_life", "/d/file"};
+        "/d/.millrace_life", "/d/file", "/d/file"};
     struct bytes input = bytes_of(data, size);
     const uint8_t choice = fuzz_byte(&input);
     const unsigned kind = choice % KIND_COUNT;
@@ -335,6 +431,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case KIND_DIRECTORY:
         directory(&world, input);
+        break;
+    case KIND_JOURNAL:
+        journal(&world, input);
         break;
     case KIND_COUNT:
         break;

@@ -238,7 +238,7 @@ static void reopen(struct world *world, bool clean)
     world_close(world, clean);
     ASSERT(log_world_open(&world->base) == STATUS_OK);
     ASSERT(partition_log_end_offset(world->base.log) == end && partition_log_start_offset(world->base.log) == 0);
-    ASSERT(partition_log_cut_bytes(world->base.log) == 0);
+    ASSERT(log_world_cut_nothing(&world->base));
 }
 
 /* Cuts the last third, in the middle of a batch if that has several records. */
@@ -274,7 +274,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     damage_indexes(world, &input);
     ASSERT(log_world_open(&world->base) == STATUS_OK);
     ASSERT(partition_log_end_offset(world->base.log) == (count > 0 ? world->batches[count - 1].last_offset + 1 : 0));
-    ASSERT(partition_log_cut_bytes(world->base.log) == 0);
+    ASSERT(log_world_cut_nothing(&world->base));
     check_all(world);
     if ((flags & FLAG_CUT) != 0) {
         cut(world);

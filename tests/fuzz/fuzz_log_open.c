@@ -4,6 +4,7 @@
  *     byte 0   flags (below)
  *     byte 1   more of them
  *     byte 2   recovery point, from 200 on: 0, and only the process had died      byte 3   checkpointed log start
+ *     with MORE_ENTRY the journal's entry: offset, epoch, u16 and its epochs, u16 and its snapshot
  *     with MORE_FAIL a byte: the call of the disk that fails, counted from the open on
  *     then files: kind, offset in the name (250 to 255: near the largest), size u16, contents */
 #include "common/base/crc32c.h"
@@ -12,6 +13,7 @@
 #include "common/batch/control_record.h"
 #include "storage-node/log/epoch_cache.h"
 #include "storage-node/log/partition_metadata.h"
+#include "storage-node/log/producer_journal.h"
 #include "storage-node/log/segment_name.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/log_world.h"
@@ -31,6 +33,7 @@ enum more {
     MORE_FAIL = 1,    /* a call of the disk fails while the log is opened or read first */
     MORE_FAIL_ON = 2, /* all calls behind it fail too */
     MORE_LARGE = 4,   /* the last batch of every file is a large one */
+    MORE_ENTRY = 8,   /* the journal speaks of the log */
 };
 
 enum kind { KIND_EPOCHS = SEGMENT_PART_COUNT, KIND_METADATA, KIND_LEFTOVER, KIND_COUNT };
@@ -118,6 +121,24 @@ static void add_file(struct world *world, struct bytes *input, unsigned flags, u
     }
     fuzz_loop_file(&world->base.loop, path, buffer_bytes(&contents));
     buffer_deinit(&contents);
+}
+
+/* An entry of the journal, right or not. `text` is to be freed. */
+static struct producer_journal_entry take_entry(struct bytes *input, unsigned flags, struct buffer *text)
+{
+    struct producer_journal_entry entry = {.topic_id = {{1, 2, 3}}, .partition = 3};
+    struct bytes snapshot;
+
+    entry.offset = fuzz_byte(input);
+    entry.epoch = fuzz_byte(input);
+    entry.epochs = fuzz_take(input, fuzz_u16(input));
+    snapshot = fuzz_take(input, fuzz_u16(input));
+    buffer_append(text, snapshot.data, snapshot.size);
+    if ((flags & FLAG_REPAIR_SNAPSHOTS) != 0) {
+        repair_snapshot((struct space){text->data, text->size});
+    }
+    entry.snapshot = buffer_bytes(text);
+    return entry;
 }
 
 static void world_close(struct world *world, bool clean)
@@ -484,6 +505,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const uint8_t flags = fuzz_byte(&input);
     const uint8_t more = fuzz_byte(&input);
     struct partition_log_options *options;
+    struct producer_journal_entry entry;
+    struct buffer entry_text;
     struct world world = {0};
     enum status status;
     uint8_t fail_at;
@@ -499,6 +522,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         options->kept = !options->clean;
     }
     options->log_start_offset = fuzz_byte(&input);
+    buffer_init(&entry_text);
+    if ((more & MORE_ENTRY) != 0) {
+        entry = take_entry(&input, flags, &entry_text);
+        options->producers = &entry;
+    }
     fail_at = (more & MORE_FAIL) != 0 ? fuzz_byte(&input) : 0;
     world.trusted = options->clean || options->kept || options->recovery_point > 0;
     world.base.damaged = world.trusted;
@@ -521,6 +549,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ASSERT(status == STATUS_EXISTS ||
                (world.trusted && (status == STATUS_CORRUPT || status == STATUS_TRUNCATED)));
     }
+    buffer_deinit(&entry_text);
     log_world_deinit(&world.base);
     return 0;
 }

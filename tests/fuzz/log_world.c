@@ -4,6 +4,7 @@
 #include "common/base/assert.h"
 #include "common/batch/record_batch.h"
 #include "storage-node/log/file_cache.h"
+#include "storage-node/log/producer_journal.h"
 
 #define OPEN_FILES 8
 
@@ -45,10 +46,56 @@ static void log_failed(void *context, enum status status)
     ASSERT(world->damaged || world->faults.failed);
 }
 
+/* The journal lies on the sound disk: what it says has to be right, its loss is nothing. */
+static bool log_world_find_entry(struct log_world *world, struct producer_journal **journal,
+                                 struct producer_journal_entry *entry)
+{
+    struct disk *disk = &world->loop.memory.disk;
+
+    *journal = NULL;
+    if (!world->options.clean && !world->options.kept) {
+        ASSERT(producer_journal_remove(disk, LOG_WORLD_AROUND) == STATUS_OK);
+        return false;
+    }
+    ASSERT(producer_journal_load(disk, LOG_WORLD_AROUND, journal) == STATUS_OK);
+    return producer_journal_find(*journal, world->options.topic_id, world->options.partition, entry);
+}
+
+static void log_world_save(struct log_world *world, enum log_stop stop)
+{
+    struct buffer text;
+
+    buffer_init(&text);
+    if (stop == LOG_STOP_KILLED) {
+        partition_log_save_producers(world->log, false, &text);
+    } else if (stop == LOG_STOP_CLEAN && partition_log_ends_unsaved(world->log)) {
+        partition_log_save_end(world->log, &text);
+    }
+    if (text.size > 0) {
+        uint64_t size = 0;
+
+        ASSERT(producer_journal_write(&world->loop.memory.disk, LOG_WORLD_AROUND, 0, buffer_bytes(&text), &size) ==
+               STATUS_OK);
+        ASSERT(producer_journal_sync(&world->loop.memory.disk, LOG_WORLD_AROUND, 0) == STATUS_OK);
+    }
+    buffer_deinit(&text);
+}
+
 enum status log_world_open(struct log_world *world)
 {
-    const enum status status = partition_log_open(&world->faults.disk, &world->options, &world->log);
+    struct partition_log_options options = world->options;
+    struct producer_journal *journal;
+    struct producer_journal_entry entry;
+    enum status status;
 
+    if (options.producers == NULL && log_world_find_entry(world, &journal, &entry)) {
+        options.producers = &entry;
+    } else if (options.producers != NULL) {
+        journal = NULL;
+    }
+    status = partition_log_open(&world->faults.disk, &options, &world->log);
+    producer_journal_destroy(journal);
+    world->options.producers = NULL;
     if (status == STATUS_OK) {
         world->cache = file_cache_create(&world->faults.disk, OPEN_FILES);
         partition_log_attach(world->log, &world->loop.env, world->cache, log_failed, world);
@@ -69,6 +116,7 @@ bool log_world_close(struct log_world *world, enum log_stop stop)
     bool stopped = true;
 
     fuzz_loop_run(&world->loop);
+    log_world_save(world, stop);
     if (stop == LOG_STOP_CLEAN) {
         stopped = log_world_did(world, partition_log_shutdown(world->log, true));
     }

@@ -1,5 +1,5 @@
 /* What the fuzzers of a partition's log have in common: a log on a disk in memory that may fail, and the options that a
- * start would find in the checkpoints.
+ * start would find in the checkpoints and in the journal.
  *
  *     log -> file cache -> faults (may fail) -> loop.memory (may crash)
  *
@@ -11,7 +11,8 @@
 #include "tests/fuzz/loop.h"
 #include "tests/support/fault_disk.h"
 
-#define LOG_WORLD_DIRECTORY "/data/events-3"
+#define LOG_WORLD_AROUND "/data"
+#define LOG_WORLD_DIRECTORY LOG_WORLD_AROUND "/events-3"
 
 /* How a log's last life ended, as the next start is told. */
 enum log_stop {
@@ -34,7 +35,7 @@ void log_world_init(struct log_world *world, uint32_t segment_bytes, uint32_t in
 /* Frees all but the log. */
 void log_world_deinit(struct log_world *world);
 
-/* Opens the log and attaches it. */
+/* Opens the log, with its entry of the journal as a node would, or once with that of the options, and attaches it. */
 MUST_USE enum status log_world_open(struct log_world *world);
 /* Closes it, after a shutdown if that is how it stops; options are then those of the next start. False: the disk has
  * failed, and the stop was no clean one. */

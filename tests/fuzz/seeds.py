@@ -161,6 +161,14 @@ NODE = b'node.id=1\nlisteners=PLAINTEXT://localhost:9092\nlog.dirs=/data/a,\\\n 
        b'controller.quorum.bootstrap.servers=localhost:9093\nlog.segment.bytes=64MiB\nlog.retention.ms=7d\n'
 CONTROLLER = b'node.id=1\nlisteners=CONTROLLER://:9093\nmetadata.log.dir=/data/c\n' \
              b'controller.quorum.voters=1@localhost:9093,2@[::1]:9094\nnum.partitions=3\n'
+def journal_entry(offset, epoch):
+    """Of the file that has producers and epochs of many logs; checksums are left to the fuzzer."""
+    epochs = b'0\n2\n0 0\n%d 90\n' % epoch
+    snapshot = struct.pack('>hIi', 1, 0, 1) + struct.pack('>qhiqiqiq', 7, 0, 3, offset - 1, 3, 1000, -1, -1)
+    body = bytes(range(16)) + struct.pack('>iqiI', 3, offset, epoch, len(epochs)) + epochs + snapshot
+    return struct.pack('>II', len(body), 0) + body
+
+
 TEXTS = {
     'checkpoint': [b'\x000\n2\nevents 0 1200\nevents 1 800\n',
                    b'\x000\n2\nevents 0 AQIDAAAAAAAAAAAAAAAAAA\nevents 1 AAAAAAAAAAAAAAAAAAAAAA\n',
@@ -175,7 +183,9 @@ TEXTS = {
                    b'\3version: 0\ntopic_id: AQIDAAAAAAAAAAAAAAAAAB\nmillrace: AQIDAAAAAAAAAAAAAAAAAC 00000000\n',
                    b'\x040\n2\n0 0\n3 1200\n', b'\5events-3', b'\5events-3.0123456789abcdef-delete',
                    b'\6life-0', b'\6life-1 ',
-                   b'\7events-3\nevents-3.0123456789abcdef-delete\nevents-04\n..-1\nlost+found\n-0\nx-\n'],
+                   b'\7events-3\nevents-3.0123456789abcdef-delete\nevents-04\n..-1\nlost+found\n-0\nx-\n',
+                   b'\x08\1' + journal_entry(300, 2) + journal_entry(100, 1),
+                   b'\x08\0' + journal_entry(300, 2)],
     'properties': [b'\0# comment\nkey=value\nother : va\\\n  lue\nu=\\u0041\\t\\\\\n', b'\x81' + NODE,
                    b'\1' + CONTROLLER,
                    b'\x82' + NODE.replace(b',\\\n  ', b','), b'\2' + CONTROLLER,
@@ -350,8 +360,8 @@ def main(into):
         for number, text in enumerate(texts):
             save(into, target, f'text-{number}', text)
     for number, text in enumerate(TEXTS['checkpoint']):
-        for fail in list(range(1, 12)) + [31]:
-            save(into, 'checkpoint', f'text-{number}-fail-{fail}', bytes([text[0] + 8 * fail]) + text[1:])
+        for fail in list(range(1, 12)) + [27]:
+            save(into, 'checkpoint', f'text-{number}-fail-{fail}', bytes([text[0] + 9 * fail]) + text[1:])
 
 
 if __name__ == '__main__':

@@ -4,6 +4,7 @@
 #include "common/batch/control_record.h"
 #include "storage-node/log/file_cache.h"
 #include "storage-node/log/partition_log.h"
+#include "storage-node/log/producer_snapshot.h"
 #include "storage-node/log/segment_name.h"
 #include "tests/fuzz/loop.h"
 #include "tests/fuzz/seeds.h"
@@ -126,6 +127,32 @@ static void append_seeds(const char *name, struct bytes contents, bool from_clie
 }
 
 /* A directory as fuzz_log_open takes it: byte 1 `more`, and of its disk's calls `fail_at` fails if that says so. */
+/* The entry that the journal has of the logs of log_seed, in front of their markers. */
+static void seed_entry(struct buffer *out)
+{
+    static const char epochs[] = "0\n3\n0 0\n1 8\n2 16\n";
+    struct producer_state state;
+    struct buffer snapshot;
+
+    producer_state_init(&state);
+    buffer_init(&snapshot);
+    producer_state_restore(&state, &(struct producer){.id = 1,
+                                                      .epoch = 1,
+                                                      .txn_first_offset = OFFSET_NONE,
+                                                      .batch_count = 1,
+                                                      .batches = {{.last_offset = 19, .last_sequence = 5,
+                                                                   .offset_delta = 1}}});
+    producer_snapshot_encode(&state, &snapshot);
+    seed_byte(out, 20);
+    seed_byte(out, 2);
+    seed_u16(out, sizeof(epochs) - 1);
+    buffer_append(out, epochs, sizeof(epochs) - 1);
+    seed_u16(out, snapshot.size);
+    buffer_append(out, snapshot.data, snapshot.size);
+    buffer_deinit(&snapshot);
+    producer_state_deinit(&state);
+}
+
 static void open_seed(const char *name, struct fuzz_loop *loop, bool clean, unsigned more, unsigned fail_at)
 {
     struct buffer out;
@@ -135,6 +162,9 @@ static void open_seed(const char *name, struct fuzz_loop *loop, bool clean, unsi
     seed_byte(&out, more);
     seed_byte(&out, 0);
     seed_byte(&out, 0);
+    if ((more & 8) != 0) {
+        seed_entry(&out);
+    }
     if ((more & 1) != 0) {
         seed_byte(&out, fail_at);
     }
@@ -150,6 +180,8 @@ static void open_seeds(const char *name, struct fuzz_loop *loop, bool clean)
     open_seed(name, loop, clean, 0, 0);
     snprintf(text, sizeof(text), "%s-large", name);
     open_seed(text, loop, clean, 4, 0);
+    snprintf(text, sizeof(text), "%s-entry", name);
+    open_seed(text, loop, clean, 8, 0);
     for (unsigned fail_at = 1; fail_at < 120; fail_at += fail_at < 60 ? 1 : 5) {
         snprintf(text, sizeof(text), "%s-fail-%u", name, fail_at);
         open_seed(text, loop, clean, fail_at % 3 == 0 ? 3 : fail_at % 20 == 1 ? 5 : 1, fail_at);

@@ -289,15 +289,15 @@ static void failed_directories_get_no_partitions(void **state)
                                    &place));
 }
 
-static void on_found(void *context, const char *path, bool asked)
+static void on_stray(void *context, const char *path)
 {
     struct fixture *fixture = context;
 
     fixture->seen++;
-    assert_string_equal(path, asked ? "/a/kept-0" : "/a/gone-4");
+    assert_string_equal(path, "/a/gone-4");
 }
 
-static void partitions_that_lay_there_are_told_with_whether_anybody_asked(void **state)
+static void partitions_that_lay_there_and_nobody_asked_for_are_strays(void **state)
 {
     struct fixture *fixture = *state;
 
@@ -306,14 +306,18 @@ static void partitions_that_lay_there_are_told_with_whether_anybody_asked(void *
     must_open(fixture);
     (void)place_of(fixture, "kept", 0);
     (void)place_of(fixture, "new", 0);
-    directories_found(fixture->directories, on_found, fixture);
-    assert_int_equal(fixture->seen, 2);
+    directories_strays(fixture->directories, on_stray, fixture);
+    assert_int_equal(fixture->seen, 1);
+    assert_true(directories_found(fixture->directories, string_of("kept"), 0));
+    assert_false(directories_found(fixture->directories, string_of("kept"), 1));
+    assert_false(directories_found(fixture->directories, string_of("new"), 0));
     /* What was deleted and comes again has nothing to do with what was found. */
     directories_forget(fixture->directories, string_of("kept"), 0);
     (void)place_of(fixture, "kept", 0);
+    assert_false(directories_found(fixture->directories, string_of("kept"), 0));
     directories_forget(fixture->directories, string_of("gone"), 4);
-    directories_found(fixture->directories, on_found, fixture);
-    assert_int_equal(fixture->seen, 2);
+    directories_strays(fixture->directories, on_stray, fixture);
+    assert_int_equal(fixture->seen, 1);
 }
 
 /* --- checkpoints and the clean mark --- */
@@ -535,7 +539,7 @@ int main(void)
         TEST(a_partition_that_lies_in_two_directories_is_refused),
         TEST(new_partitions_go_where_fewest_are),
         TEST(failed_directories_get_no_partitions),
-        TEST(partitions_that_lay_there_are_told_with_whether_anybody_asked),
+        TEST(partitions_that_lay_there_and_nobody_asked_for_are_strays),
         TEST(checkpoints_are_read_and_kept_for_those_not_asked_for),
         TEST(checkpoints_of_a_namesake_are_not_used),
         TEST(damaged_checkpoints_count_as_none),

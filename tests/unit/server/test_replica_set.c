@@ -28,7 +28,8 @@ struct fixture {
     size_t opened;
     enum status opened_status;
     size_t directory_failures;
-    size_t names_taken;
+    size_t names_taken; /* late ... */
+    size_t names_taken_early;
     /* In the order in which they were called. */
     size_t waits_done[WAITS_MAX];
     enum status waits_status[WAITS_MAX];
@@ -44,12 +45,13 @@ struct wait {
     struct append_result result;
 };
 
-static void on_name_taken(void *context, const char *path)
+static void on_name_taken(void *context, const char *path, bool late)
 {
     struct fixture *fixture = context;
 
     assert_string_equal(path, "/data/events-3");
-    fixture->names_taken++;
+    fixture->names_taken += late ? 1 : 0;
+    fixture->names_taken_early += late ? 0 : 1;
 }
 
 static void on_directory_failed(void *context, uint16_t directory, enum status status)
@@ -771,6 +773,7 @@ static void what_is_left_of_anothers_directory_is_not_taken_over(void **state)
     world_sleep(&fixture->world, 3 * NS_PER_SECOND);
     assert_int_equal(partition_of(fixture, 2)->state, PARTITION_LOADING);
     assert_int_equal(fixture->names_taken, 0);
+    assert_in_range(fixture->names_taken_early, 2, 10);
     world_sleep(&fixture->world, 5 * NS_PER_SECOND);
     assert_true(fixture->names_taken > 0);
     replica_set_remove_directory(&fixture->set, "/data/events-3");

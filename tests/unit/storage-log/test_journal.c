@@ -2,11 +2,12 @@
 #include "tests/unit/storage-log/world.h"
 
 #include "common/env/disk.h"
+#include "storage-node/log/epoch_cache.h"
 #include "storage-node/log/producer_journal.h"
+#include "storage-node/log/producer_snapshot.h"
 
 #include <stdio.h>
 
-#define AROUND "/data"
 #define TOPIC ((struct uuid){{1, 2, 3}})
 #define OTHER_TOPIC ((struct uuid){{4, 5, 6}})
 #define INVENTED INT64_C(77)
@@ -16,14 +17,18 @@ static void add_entry(struct buffer *out, struct uuid topic_id, int64_t offset, 
 {
     const struct batch_header header = {.producer_id = INVENTED, .base_sequence = sequence, .max_timestamp = 5};
     struct producer_state state;
+    struct epoch_cache epochs;
 
+    epoch_cache_init(&epochs);
+    (void)epoch_cache_start(&epochs, epoch, 0);
     producer_state_init(&state);
     producer_state_note(&state, &header, 0, 1);
     producer_state_commit(&state);
     producer_journal_encode(&(struct producer_journal_entry){
                                 .topic_id = topic_id, .partition = 3, .epoch = epoch, .offset = offset},
-                            &state, out);
+                            &epochs, &state, out);
     producer_state_deinit(&state);
+    epoch_cache_deinit(&epochs);
 }
 
 static void write_entry(struct world *world, uint32_t writer, uint64_t *size, struct uuid topic_id, int64_t offset,
@@ -33,7 +38,7 @@ static void write_entry(struct world *world, uint32_t writer, uint64_t *size, st
 
     buffer_init(&text);
     add_entry(&text, topic_id, offset, 0, sequence);
-    assert_int_equal(producer_journal_write(&world->faults.disk, AROUND, writer, buffer_bytes(&text), size),
+    assert_int_equal(producer_journal_write(&world->faults.disk, WORLD_AROUND, writer, buffer_bytes(&text), size),
                      STATUS_OK);
     buffer_deinit(&text);
 }
@@ -42,7 +47,7 @@ static struct producer_journal *load(struct world *world)
 {
     struct producer_journal *journal;
 
-    assert_int_equal(producer_journal_load(&world->faults.disk, AROUND, &journal), STATUS_OK);
+    assert_int_equal(producer_journal_load(&world->faults.disk, WORLD_AROUND, &journal), STATUS_OK);
     return journal;
 }
 
@@ -67,7 +72,7 @@ static void the_newest_entry_of_each_log_counts_whoever_wrote_it(void **state)
     struct producer_journal *journal;
     struct producer_journal_entry entry;
 
-    assert_int_equal(disk_make_directories(&world->faults.disk, AROUND), STATUS_OK);
+    assert_int_equal(disk_make_directories(&world->faults.disk, WORLD_AROUND), STATUS_OK);
     write_entry(world, 0, &sizes[0], TOPIC, 100, 0);
     write_entry(world, 1, &sizes[1], TOPIC, 300, 2);
     write_entry(world, 0, &sizes[0], TOPIC, 200, 1);
@@ -77,20 +82,20 @@ static void the_newest_entry_of_each_log_counts_whoever_wrote_it(void **state)
         assert_int_equal(offset_in(journal, TOPIC), 300);
         assert_int_equal(offset_in(journal, OTHER_TOPIC), 7);
         assert_false(producer_journal_find(journal, TOPIC, 4, &entry));
-        assert_int_equal(producer_journal_gather(&world->faults.disk, AROUND, journal), STATUS_OK);
+        assert_int_equal(producer_journal_gather(&world->faults.disk, WORLD_AROUND, journal), STATUS_OK);
         producer_journal_destroy(journal);
-        assert_true(is_there(world, AROUND "/.millrace_producers"));
-        assert_false(is_there(world, AROUND "/.millrace_producers-0"));
+        assert_true(is_there(world, WORLD_AROUND "/.millrace_producers"));
+        assert_false(is_there(world, WORLD_AROUND "/.millrace_producers-0"));
     }
     /* A writer notices that its file is gone. */
-    assert_int_equal(producer_journal_write(&world->faults.disk, AROUND, 0, bytes_of((const uint8_t *)"x", 1),
+    assert_int_equal(producer_journal_write(&world->faults.disk, WORLD_AROUND, 0, bytes_of((const uint8_t *)"x", 1),
                                             &sizes[0]),
                      STATUS_NOT_FOUND);
-    assert_int_equal(producer_journal_remove(&world->faults.disk, AROUND), STATUS_OK);
+    assert_int_equal(producer_journal_remove(&world->faults.disk, WORLD_AROUND), STATUS_OK);
     journal = load(world);
     assert_int_equal(offset_in(journal, TOPIC), OFFSET_NONE);
     producer_journal_destroy(journal);
-    assert_false(is_there(world, AROUND "/.millrace_producers"));
+    assert_false(is_there(world, WORLD_AROUND "/.millrace_producers"));
 }
 
 static void a_torn_or_damaged_entry_ends_its_file_only(void **state)
@@ -100,12 +105,13 @@ static void a_torn_or_damaged_entry_ends_its_file_only(void **state)
     uint64_t first;
     struct file *file;
 
-    assert_int_equal(disk_make_directories(&world->faults.disk, AROUND), STATUS_OK);
+    assert_int_equal(disk_make_directories(&world->faults.disk, WORLD_AROUND), STATUS_OK);
     write_entry(world, 0, &sizes[0], TOPIC, 100, 0);
     first = sizes[0];
     write_entry(world, 0, &sizes[0], TOPIC, 200, 0);
     write_entry(world, 1, &sizes[1], OTHER_TOPIC, 7, 0);
-    assert_int_equal(disk_open(&world->faults.disk, AROUND "/.millrace_producers-0", FILE_WRITE, &file), STATUS_OK);
+    assert_int_equal(disk_open(&world->faults.disk, WORLD_AROUND "/.millrace_producers-0", FILE_WRITE, &file),
+                     STATUS_OK);
     for (uint64_t at = 0; at < sizes[0]; at++) {
         struct producer_journal *journal;
         struct bytes part;
@@ -164,7 +170,8 @@ static void open_with(struct world *world, int64_t offset, int32_t epoch, bool k
 
     buffer_init(&text);
     add_entry(&text, TOPIC, offset, epoch, 0);
-    assert_int_equal(producer_journal_write(&world->faults.disk, AROUND, 0, buffer_bytes(&text), &size), STATUS_OK);
+    assert_int_equal(producer_journal_write(&world->faults.disk, WORLD_AROUND, 0, buffer_bytes(&text), &size),
+                     STATUS_OK);
     buffer_deinit(&text);
     journal = load(world);
     assert_true(producer_journal_find(journal, TOPIC, 3, &entry));
@@ -187,7 +194,7 @@ static void batches_are_asked_only_behind_the_entry(void **state)
     send(world, 4, APPEND_DUPLICATE);
     send(world, 2, APPEND_OUT_OF_ORDER); /* lies in front of it */
     assert_true(knows_invented(world));
-    assert_true(is_there(world, AROUND "/.millrace_producers-0"));
+    assert_true(is_there(world, WORLD_AROUND "/.millrace_producers-0"));
 }
 
 static void an_entry_of_what_is_not_there_is_refused_and_the_journal_goes(void **state)
@@ -201,7 +208,7 @@ static void an_entry_of_what_is_not_there_is_refused_and_the_journal_goes(void *
     for (int i = 0; i < 2; i++) {
         /* Behind the end; and not after a kill, but a power cut. */
         open_with(world, i == 0 ? 5 : 4, world->leader_epoch, i == 0);
-        assert_false(is_there(world, AROUND "/.millrace_producers-0"));
+        assert_false(is_there(world, WORLD_AROUND "/.millrace_producers-0"));
         send(world, 0, APPEND_DUPLICATE);
         send(world, 2, APPEND_DUPLICATE);
         world_close(world);
@@ -221,10 +228,10 @@ static void a_log_that_is_cut_or_begins_anew_removes_the_journal(void **state)
         uint64_t size = 0;
 
         write_entry(world, 0, &size, TOPIC, 6, 0);
-        assert_true(is_there(world, AROUND "/.millrace_producers-0"));
+        assert_true(is_there(world, WORLD_AROUND "/.millrace_producers-0"));
         assert_int_equal(i == 0 ? partition_log_truncate(world->log, 4) : partition_log_restart(world->log, 50),
                          STATUS_OK);
-        assert_false(is_there(world, AROUND "/.millrace_producers-0"));
+        assert_false(is_there(world, WORLD_AROUND "/.millrace_producers-0"));
     }
     world_forget_from(world, 0);
 }
@@ -253,7 +260,7 @@ static void an_entry_says_what_batches_say(void **state)
         struct producer_journal_entry entry;
         uint64_t size = 0;
 
-        assert_int_equal(producer_journal_write(&world->faults.disk, AROUND, 0, buffer_bytes(&text), &size),
+        assert_int_equal(producer_journal_write(&world->faults.disk, WORLD_AROUND, 0, buffer_bytes(&text), &size),
                          STATUS_OK);
         world_close(world);
         journal = load(world);
@@ -278,6 +285,92 @@ static void an_entry_says_what_batches_say(void **state)
     buffer_deinit(&text);
 }
 
+static void fill_epochs(struct world *world)
+{
+    for (int32_t epoch = 1; epoch <= 5; epoch++) {
+        world->leader_epoch = epoch;
+        world_fill(world, 20, 1000);
+    }
+}
+
+static void check_epochs(struct world *world)
+{
+    for (int64_t offset = 0; offset < partition_log_end_offset(world->log); offset++) {
+        assert_int_equal(partition_log_epoch_of(world->log, offset), 1 + (offset < 100 ? offset / 20 : 4));
+    }
+}
+
+/* A clean start asks no batch for epochs, one after a kill only those behind the entry; without an entry all halves are
+ * asked. */
+static void epochs_come_from_the_entry(void **state)
+{
+    struct world *world = *state;
+    uint64_t with_entry;
+    uint64_t reads;
+
+    world_open(world, false);
+    fill_epochs(world);
+    world_stop(world);
+    reads = world->faults.reads;
+    world_open(world, true);
+    with_entry = world->faults.reads - reads;
+    check_epochs(world);
+    world_fill(world, 3, 1000);
+    world_close(world);
+    world->kept = true;
+    world_open(world, false);
+    check_epochs(world);
+    world_stop(world);
+    assert_int_equal(producer_journal_remove(&world->memory.disk, WORLD_AROUND), STATUS_OK);
+    reads = world->faults.reads;
+    world_open(world, true);
+    assert_true(world->faults.reads - reads > 2 * with_entry);
+    check_epochs(world);
+}
+
+/* Entries whose epochs are not those of this log: of one that was cut, that begins later, that is damaged. */
+static void epochs_that_do_not_fit_are_found_in_the_batches(void **state)
+{
+    static const struct epoch_start wrong[][2] = {
+        {{0, 1}, {20, 4}},   /* another epoch in front of the entry than there is */
+        {{10, 1}, {20, 5}},  /* begins behind the log */
+        {{0, 1}, {100, 5}},  /* the last one begins behind the entry */
+    };
+    struct world *world = *state;
+
+    world_open(world, false);
+    fill_epochs(world);
+    world_close(world);
+    for (size_t i = 0; i < ARRAY_COUNT(wrong); i++) {
+        struct producer_journal_entry entry = {.topic_id = TOPIC, .partition = 3, .epoch = wrong[i][1].epoch,
+                                               .offset = 100};
+        struct epoch_cache epochs;
+        struct producer_state none;
+        struct buffer text;
+        struct buffer snapshot;
+
+        epoch_cache_init(&epochs);
+        producer_state_init(&none);
+        buffer_init(&text);
+        buffer_init(&snapshot);
+        (void)epoch_cache_start(&epochs, wrong[i][0].epoch, wrong[i][0].offset);
+        (void)epoch_cache_start(&epochs, wrong[i][1].epoch, wrong[i][1].offset);
+        epoch_cache_encode(&epochs, &text);
+        producer_snapshot_encode(&none, &snapshot);
+        entry.epochs = buffer_bytes(&text);
+        entry.snapshot = buffer_bytes(&snapshot);
+        world->producers = &entry;
+        world->kept = true;
+        world_open(world, false);
+        check_epochs(world);
+        world_close(world);
+        buffer_deinit(&text);
+        buffer_deinit(&snapshot);
+        producer_state_deinit(&none);
+        epoch_cache_deinit(&epochs);
+    }
+}
+
 int test_journal(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +383,8 @@ int test_journal(void)
         cmocka_unit_test_setup_teardown(a_log_that_is_cut_or_begins_anew_removes_the_journal, world_setup,
                                         world_teardown),
         cmocka_unit_test_setup_teardown(an_entry_says_what_batches_say, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(epochs_come_from_the_entry, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(epochs_that_do_not_fit_are_found_in_the_batches, world_setup, world_teardown),
     };
 
     return cmocka_run_group_tests_name("producer journal", tests, NULL, NULL);

@@ -3,6 +3,8 @@
 
 #include "common/base/memory.h"
 #include "common/batch/control_record.h"
+#include "common/env/disk.h"
+#include "storage-node/log/producer_journal.h"
 
 #include <stdio.h>
 
@@ -102,7 +104,7 @@ static void world_failed(void *context, enum status status)
     world->failed_count++;
 }
 
-enum status world_try_open(struct world *world, bool clean)
+static enum status world_open_from(struct world *world, bool clean, struct producer_journal *journal)
 {
     const struct partition_log_options options = {.directory = WORLD_DIRECTORY,
                                                   .topic = STRING("events"),
@@ -121,6 +123,7 @@ enum status world_try_open(struct world *world, bool clean)
     world->fresh = false;
     world->kept = false;
     world->producers = NULL;
+    producer_journal_destroy(journal);
     if (status != STATUS_OK) {
         world->log = NULL;
         return status;
@@ -128,6 +131,30 @@ enum status world_try_open(struct world *world, bool clean)
     world->cache = file_cache_create(&world->faults.disk, world->open_max);
     partition_log_attach(world->log, &world->env, world->cache, world_failed, world);
     return STATUS_OK;
+}
+
+/* As the node does it: after a power cut the journal goes, else the log gets what it says. */
+static void world_load_journal(struct world *world, bool clean, struct producer_journal **journal,
+                               struct producer_journal_entry *entry)
+{
+    *journal = NULL;
+    if (!clean && !world->kept) {
+        assert_int_equal(producer_journal_remove(&world->memory.disk, WORLD_AROUND), STATUS_OK);
+    } else if (world->producers == NULL) {
+        assert_int_equal(producer_journal_load(&world->memory.disk, WORLD_AROUND, journal), STATUS_OK);
+        if (producer_journal_find(*journal, (struct uuid){{1, 2, 3}}, 3, entry)) {
+            world->producers = entry;
+        }
+    }
+}
+
+enum status world_try_open(struct world *world, bool clean)
+{
+    struct producer_journal *journal;
+    struct producer_journal_entry entry;
+
+    world_load_journal(world, clean, &journal, &entry);
+    return world_open_from(world, clean, journal);
 }
 
 void world_open(struct world *world, bool clean)
@@ -175,9 +202,28 @@ void world_close(struct world *world)
     world_work(world);
 }
 
+static void world_save_end(struct world *world)
+{
+    struct disk *disk = &world->memory.disk;
+    struct buffer text;
+    uint64_t size = 0;
+
+    if (!partition_log_ends_unsaved(world->log)) {
+        return;
+    }
+    buffer_init(&text);
+    partition_log_save_end(world->log, &text);
+    assert_false(partition_log_ends_unsaved(world->log));
+    assert_int_equal(producer_journal_write(disk, WORLD_AROUND, 0, buffer_bytes(&text), &size), STATUS_OK);
+    assert_int_equal(producer_journal_sync(disk, WORLD_AROUND, 0), STATUS_OK);
+    assert_int_equal(disk_sync_directory(disk, WORLD_AROUND), STATUS_OK);
+    buffer_deinit(&text);
+}
+
 void world_stop(struct world *world)
 {
     world_work(world);
+    world_save_end(world);
     assert_int_equal(partition_log_shutdown(world->log, true), STATUS_OK);
     world_close(world);
 }

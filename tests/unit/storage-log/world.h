@@ -19,7 +19,8 @@
 #include "tests/support/memory_disk.h"
 #include "tests/support/memory_points.h"
 
-#define WORLD_DIRECTORY "/data/events-3"
+#define WORLD_AROUND "/data"
+#define WORLD_DIRECTORY WORLD_AROUND "/events-3"
 #define WORLD_BATCHES_MAX 4096
 
 /* A batch that was appended: what must come back. */
