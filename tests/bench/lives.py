@@ -54,7 +54,7 @@ def restart(bench, ours, partitions, label, number):
 
 def many_partitions(bench):
     results = {}
-    for partitions in (2000, 20000):
+    for partitions in bench.options.partitions:
         ours = run.Ours(bench, check_ms=300000)
         try:
             ours.start()
@@ -69,8 +69,9 @@ def many_partitions(bench):
                 "--bootstrap", f"127.0.0.1:{ours.port}", "--pid", str(ours.node.pid), "--topic", f"spread{partitions}",
                 "--partitions", str(partitions), "--records", "1", "--seconds", str(bench.options.seconds), "--label",
                 f"W9-{partitions}-all"])
-            result["restart"] = restart(bench, ours, partitions, f"W9-{partitions}-stop", signal.SIGTERM)
-            result["restart_killed"] = restart(bench, ours, partitions, f"W9-{partitions}-kill", signal.SIGKILL)
+            for name, number in (("stop", signal.SIGTERM), ("kill", signal.SIGKILL)):
+                result[f"restart_{name}"] = [restart(bench, ours, partitions, f"W9-{partitions}-{name}", number)
+                                             for _ in range(bench.options.starts)]
         finally:
             ours.stop()
         results[str(partitions)] = result

@@ -352,6 +352,8 @@ def parse():
     parser.add_argument("--scratch", help="directory for the brokers' data (default: build/bench)")
     parser.add_argument("--gigabytes", type=float, default=2, help="of the log in W11 (default 2; for the record 5)")
     parser.add_argument("--connections", type=int, default=10000, help="of W10")
+    parser.add_argument("--partitions", type=int, nargs="*", default=[2000, 20000], help="of W9 (default 2000 20000)")
+    parser.add_argument("--starts", type=int, default=1, help="of each kind with W9's partitions")
     return parser.parse_args()
 
 
