@@ -14,8 +14,6 @@
 /* ... and so many times what the entry may take, have been written. */
 #define UNSAVED_FACTOR 16
 #define PRODUCER_SAVED_SIZE (PRODUCER_WINDOW * 46)
-/* In no more batches than this a start finds producers and epochs as fast as in the journal. */
-#define ENDS_SAVED_MIN (64U << 10)
 
 enum status log_write_snapshot(struct partition_log *log, int64_t offset)
 {
@@ -65,14 +63,15 @@ bool partition_log_unsaved(const struct partition_log *log)
            log->unsaved >= UNSAVED_ENTRIES * (uint64_t)log->config.index_interval_bytes + UNSAVED_FACTOR * size;
 }
 
-static void log_save(struct partition_log *log, struct buffer *out)
+static void log_save(struct partition_log *log, const struct segment_rest *last, struct buffer *out)
 {
     ASSERT(log->producers.undo_count == 0);
     producer_journal_encode(&(struct producer_journal_entry){.topic_id = log->topic_id,
                                                              .partition = log->partition,
                                                              .epoch = epoch_cache_of(&log->epochs,
                                                                                      log->written_end - 1),
-                                                             .offset = log->written_end},
+                                                             .offset = log->written_end,
+                                                             .last = *last},
                             &log->epochs, &log->producers, out);
     log->saved_offset = log->written_end;
     log->unsaved = 0;
@@ -80,24 +79,37 @@ static void log_save(struct partition_log *log, struct buffer *out)
 
 void partition_log_save_producers(struct partition_log *log, bool again, struct buffer *out)
 {
+    static const struct segment_rest grows = {.base_offset = OFFSET_NONE};
     const bool saved = log->saved_offset != OFFSET_NONE && log->saved_offset > log->snapshot_offset;
 
     if (log->queued_count == 0 && (partition_log_unsaved(log) || (again && saved && log->failure == STATUS_OK))) {
-        log_save(log, out);
+        log_save(log, &grows, out);
     }
 }
 
 bool partition_log_ends_unsaved(const struct partition_log *log)
 {
-    return partition_log_unsettled(log) && log->queued_count == 0 && log->saved_offset != log->log_end &&
-           (log->snapshot_offset != OFFSET_NONE || log->producers.producers.count > 0 ||
-            partition_log_size(log) > ENDS_SAVED_MIN);
+    return partition_log_unsettled(log) && log->queued_count == 0;
 }
 
 void partition_log_save_end(struct partition_log *log, struct buffer *out)
 {
+    const struct segment *segment = log_active(log);
+    const struct index_file *offsets = &segment->offsets.file;
+    const struct index_file *times = &segment->times.file;
+    const bool known = offsets->stored != INDEX_COUNT_UNKNOWN && times->stored != INDEX_COUNT_UNKNOWN;
+    /* As the stop will leave it, which writes what waits for the indexes. */
+    const struct segment_rest last = {.base_offset = known ? segment->base_offset : OFFSET_NONE,
+                                      .max_timestamp = segment->max_timestamp,
+                                      .max_timestamp_offset = segment->max_timestamp_offset,
+                                      .first_timestamp = segment->first_timestamp,
+                                      .size = segment->size,
+                                      .unindexed = segment->unindexed,
+                                      .offset_entries = offsets->stored + offsets->waiting_count,
+                                      .time_entries = times->stored + times->waiting_count};
+
     ASSERT(partition_log_ends_unsaved(log));
-    log_save(log, out);
+    log_save(log, &last, out);
 }
 
 enum status log_disown_producers(struct partition_log *log)

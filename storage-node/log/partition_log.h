@@ -214,7 +214,7 @@ void partition_log_settle(struct partition_log *log);
 /* Of a detached log: partition_log_shutdown has something to sync. */
 bool partition_log_unsettled(const struct partition_log *log);
 /* Of a detached log, before partition_log_shutdown: without an entry in the producer journal the next start would have
- * to look for producers and epochs. */
+ * to look into the log's files. */
 bool partition_log_ends_unsaved(const struct partition_log *log);
 /* Adds that entry. Its loss costs time only. */
 void partition_log_save_end(struct partition_log *log, struct buffer *out);

@@ -17,8 +17,9 @@
 #define PARTITION_AT 24
 #define OFFSET_AT 28
 #define EPOCH_AT 36
-#define EPOCHS_SIZE_AT 40
-#define EPOCHS_AT 44
+#define LAST_AT 40
+#define EPOCHS_SIZE_AT 88
+#define EPOCHS_AT 92
 
 struct producer_journal {
     struct buffer text; /* all files, one behind the other */
@@ -54,6 +55,30 @@ static enum status journal_path(const char *directory, uint32_t writer, char pat
     return size < DISK_PATH_MAX ? STATUS_OK : STATUS_TOO_LARGE;
 }
 
+static void segment_rest_write(const struct segment_rest *rest, uint8_t *at)
+{
+    store_i64(at, rest->base_offset);
+    store_u32(at + 8, rest->size);
+    store_u32(at + 12, rest->unindexed);
+    store_u32(at + 16, rest->offset_entries);
+    store_u32(at + 20, rest->time_entries);
+    store_i64(at + 24, rest->max_timestamp);
+    store_i64(at + 32, rest->max_timestamp_offset);
+    store_i64(at + 40, rest->first_timestamp);
+}
+
+static struct segment_rest segment_rest_read(const uint8_t *at)
+{
+    return (struct segment_rest){.base_offset = load_i64(at),
+                                 .size = load_u32(at + 8),
+                                 .unindexed = load_u32(at + 12),
+                                 .offset_entries = load_u32(at + 16),
+                                 .time_entries = load_u32(at + 20),
+                                 .max_timestamp = load_i64(at + 24),
+                                 .max_timestamp_offset = load_i64(at + 32),
+                                 .first_timestamp = load_i64(at + 40)};
+}
+
 void producer_journal_encode(const struct producer_journal_entry *entry, const struct epoch_cache *epochs,
                              const struct producer_state *state, struct buffer *out)
 {
@@ -64,6 +89,7 @@ void producer_journal_encode(const struct producer_journal_entry *entry, const s
     store_i32(at + PARTITION_AT, entry->partition);
     store_i64(at + OFFSET_AT, entry->offset);
     store_i32(at + EPOCH_AT, entry->epoch);
+    segment_rest_write(&entry->last, at + LAST_AT);
     out->size += EPOCHS_AT;
     epoch_cache_encode(epochs, out);
     store_u32(out->data + start + EPOCHS_SIZE_AT, (uint32_t)(out->size - start - EPOCHS_AT));
@@ -246,6 +272,7 @@ bool producer_journal_find(const struct producer_journal *journal, struct uuid t
         .partition = partition,
         .epoch = load_i32(at + EPOCH_AT),
         .offset = load_i64(at + OFFSET_AT),
+        .last = segment_rest_read(at + LAST_AT),
         .epochs = bytes_of(at + EPOCHS_AT, epochs_size),
         .snapshot = bytes_of(at + EPOCHS_AT + epochs_size, load_u32(at) + FRAME_SIZE - EPOCHS_AT - epochs_size),
     };

@@ -1,6 +1,6 @@
 /* The producers and leader epochs of many logs in one file of the log directory: what a start would otherwise have to
  * gather from the headers of each log's batches. A clean stop adds an entry at the end of every log that has changed,
- * so that neither it nor the next start goes over thousands of small files.
+ * with what else a start has to know, so that neither it nor the next start goes over thousands of small files.
  *
  *     .millrace_producers       what the last start found in the others, and in this one
  *     .millrace_producers-N     what loop N has added since, in the order of writing
@@ -13,8 +13,16 @@
  *    24  partition   i32
  *    28  offset      i64  the state in front of it
  *    36  epoch       i32  of the batch in front of it: another one is there if the log was cut and grew again
- *    40  size        u32  of what comes next
- *    44  contents of a leader-epoch-checkpoint (epoch_cache.h)
+ *    40  segment     i64  base offset of the last one, which ends at `offset`; -1: what follows is not known
+ *    48  size        u32  of its .log
+ *    52  unindexed   u32  bytes behind its last index entry
+ *    56  entries     u32  of its .index
+ *    60  entries     u32  of its .timeindex
+ *    64  timestamp   i64  the largest in it, -1: none
+ *    72  offset      i64  the last one of the batch that has it
+ *    80  timestamp   i64  the largest of its first batch
+ *    88  size        u32  of what comes next
+ *    92  contents of a leader-epoch-checkpoint (epoch_cache.h)
  *        contents of a .snapshot (producer_snapshot.h)
  *
  * Of several entries of one log the one with the largest offset counts. Only a clean stop syncs the files. Else an
@@ -36,12 +44,25 @@ struct producer_journal;
 /* A writer whose file has grown to this, and to several times what is in use, writes it anew. */
 #define PRODUCER_JOURNAL_SIZE_MIN (4U << 20)
 
+/* A segment at rest, as struct segment has it. */
+struct segment_rest {
+    int64_t base_offset; /* OFFSET_NONE: nothing is known */
+    int64_t max_timestamp;
+    int64_t max_timestamp_offset;
+    int64_t first_timestamp;
+    uint32_t size;
+    uint32_t unindexed;
+    uint32_t offset_entries;
+    uint32_t time_entries;
+};
+
 /* What is known of a log. */
 struct producer_journal_entry {
     struct uuid topic_id;
     int32_t partition;
     int32_t epoch;         /* of the batch in front of `offset` */
     int64_t offset;        /* OFFSET_NONE: nothing is known */
+    struct segment_rest last;
     struct bytes epochs;   /* borrowed, the snapshot lies right behind them */
     struct bytes snapshot; /* borrowed */
 };

@@ -87,6 +87,7 @@ static void recovery_name(void *context, const char *name, enum disk_kind kind)
         return;
     }
     if (!segment_name_parse(name, &offset, &part)) {
+        recovery->epochs_there = recovery->epochs_there || strcmp(name, EPOCH_FILE_NAME) == 0;
         if (name_ends(name, ".deleted") || name_ends(name, ".tmp") || name_ends(name, ".cleaned")) {
             buffer_append(&recovery->leftovers, name, strlen(name) + 1);
         }
@@ -427,6 +428,10 @@ static enum status recovery_load_epochs(struct recovery *recovery)
     size_t size;
     enum status status;
 
+    if (!recovery->epochs_there) {
+        recovery->epochs_lost = true;
+        return STATUS_OK;
+    }
     log_file_path(&log->files, EPOCH_FILE_NAME, path);
     status = disk_read_file(log->files.disk, path, EPOCH_FILE_SIZE_MAX, &text, &size);
     if (status == STATUS_OK) {

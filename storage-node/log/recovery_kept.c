@@ -180,11 +180,56 @@ static enum status resume_marked(struct recovery *recovery, struct segment *segm
     return status == STATUS_OK ? resume_walk(recovery, segment, end) : status;
 }
 
+static bool resume_index_has(const struct log_files *files, int64_t base_offset, enum segment_part part, uint64_t size)
+{
+    char path[DISK_PATH_MAX];
+    uint64_t found = 0;
+    enum status status;
+
+    segment_path(files, base_offset, part, "", path);
+    status = disk_file_size(files->disk, path, &found);
+    return (status == STATUS_OK || status == STATUS_NOT_FOUND) && found == size;
+}
+
+/* Takes the segment as the stop has left it that wrote the journal's entry, without a look at what is in its files. If
+ * something was written since they are longer; if something was cut the journal was removed. */
+static bool resume_rest(struct recovery *recovery, struct segment *segment)
+{
+    const struct producer_journal_entry *saved = recovery->options->producers;
+    const struct log_files *files = &recovery->log->files;
+    const struct segment_rest *rest = saved != NULL ? &saved->last : NULL;
+
+    if (rest == NULL || rest->base_offset != segment->base_offset || rest->size != segment->size || rest->size == 0 ||
+        saved->offset <= rest->base_offset || saved->offset - rest->base_offset > (int64_t)INT32_MAX + 1 ||
+        rest->unindexed > rest->size || rest->max_timestamp < TIMESTAMP_NONE ||
+        rest->max_timestamp_offset < rest->base_offset || rest->max_timestamp_offset >= saved->offset ||
+        !resume_index_has(files, rest->base_offset, SEGMENT_OFFSET_INDEX,
+                          (uint64_t)rest->offset_entries * OFFSET_INDEX_ENTRY_SIZE) ||
+        !resume_index_has(files, rest->base_offset, SEGMENT_TIME_INDEX,
+                          (uint64_t)rest->time_entries * TIME_INDEX_ENTRY_SIZE)) {
+        return false;
+    }
+    segment->end_offset = saved->offset;
+    segment->unindexed = rest->unindexed;
+    segment->max_timestamp = rest->max_timestamp;
+    segment->max_timestamp_offset = rest->max_timestamp_offset;
+    segment->first_timestamp = rest->first_timestamp;
+    segment->offsets.file.stored = rest->offset_entries;
+    segment->times.file.stored = rest->time_entries;
+    recovery->last_epoch = saved->epoch;
+    return true;
+}
+
 enum status recovery_resume_active(struct recovery *recovery)
 {
     struct segment *segment = log_active(recovery->log);
     const uint32_t size = segment->size;
-    enum status status = resume_place(&recovery->log->files, segment);
+    enum status status;
+
+    if (resume_rest(recovery, segment)) {
+        return STATUS_OK;
+    }
+    status = resume_place(&recovery->log->files, segment);
 
     if (status == STATUS_OK) {
         status = resume_walk(recovery, segment, size);

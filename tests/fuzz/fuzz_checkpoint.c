@@ -273,7 +273,7 @@ static void directory(struct world *world, struct bytes names)
 /* --- the journal of producers and epochs --- */
 
 #define JOURNAL_FRAME 8
-#define JOURNAL_HEADER 44
+#define JOURNAL_HEADER 92
 
 static void repair_journal(struct buffer *text)
 {

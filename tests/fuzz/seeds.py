@@ -165,7 +165,8 @@ def journal_entry(offset, epoch):
     """Of the file that has producers and epochs of many logs; checksums are left to the fuzzer."""
     epochs = b'0\n2\n0 0\n%d 90\n' % epoch
     snapshot = struct.pack('>hIi', 1, 0, 1) + struct.pack('>qhiqiqiq', 7, 0, 3, offset - 1, 3, 1000, -1, -1)
-    body = bytes(range(16)) + struct.pack('>iqiI', 3, offset, epoch, len(epochs)) + epochs + snapshot
+    body = bytes(range(16)) + struct.pack('>iqi', 3, offset, epoch) + \
+        struct.pack('>qIIIIqqqI', 0, 5000, 70, 12, 9, 1700, offset - 1, 1000, len(epochs)) + epochs + snapshot
     return struct.pack('>II', len(body), 0) + body
 
 

@@ -328,6 +328,73 @@ static void epochs_come_from_the_entry(void **state)
     check_epochs(world);
 }
 
+static void check_at_rest(struct world *world, int64_t end)
+{
+    struct log_slice slice;
+
+    assert_int_equal(partition_log_end_offset(world->log), end);
+    world_check_contents(world);
+    assert_int_equal(partition_log_find_time(world->log, 1030, end, &slice), STATUS_OK);
+    assert_int_equal(slice.first_offset, 30);
+    file_unref(slice.file);
+    assert_int_equal(partition_log_find_max_time(world->log, end, &slice), STATUS_OK);
+    assert_int_equal(slice.first_offset, end - 1);
+    file_unref(slice.file);
+}
+
+static void a_log_at_rest_is_taken_as_the_stop_left_it(void **state)
+{
+    struct world *world = *state;
+    int64_t end = 0;
+
+    world_open(world, false);
+    for (int round = 0; round < 4; round++) {
+        uint64_t reads;
+
+        world_fill(world, 50, 300);
+        end += 50;
+        world_stop(world);
+        reads = world->faults.reads;
+        world_open(world, round < 2);
+        assert_true(round >= 2 || world->faults.reads - reads == 2); /* whose it is, the file of epochs */
+        check_at_rest(world, end);
+        if (round == 1) {
+            world->kept = true; /* killed before anything was written */
+            world_close(world);
+            world->kept = true;
+            world_open(world, false);
+            check_at_rest(world, end);
+        }
+    }
+}
+
+/* Files that are not as the stop left them are looked into. */
+static void a_file_of_another_size_is_looked_into(void **state)
+{
+    static const char *const names[] = {"00000000000000000000.index", "00000000000000000000.timeindex"};
+    struct world *world = *state;
+
+    world_open(world, false);
+    world_fill(world, 50, 300);
+    for (size_t i = 0; i < 2 * ARRAY_COUNT(names); i++) {
+        struct buffer *contents;
+        uint64_t reads;
+
+        world_stop(world);
+        contents = memory_disk_contents(&world->memory, world_path(names[i / 2]));
+        if (i % 2 == 0) {
+            contents->size -= contents->size / 2;
+        } else {
+            assert_int_equal(disk_remove(&world->memory.disk, world_path(names[i / 2])), STATUS_OK);
+        }
+        reads = world->faults.reads;
+        world_open(world, true);
+        assert_true(world->faults.reads - reads > 2);
+        check_at_rest(world, 50 + (int64_t)i);
+        world_fill(world, 1, 300);
+    }
+}
+
 /* Entries whose epochs are not those of this log: of one that was cut, that begins later, that is damaged. */
 static void epochs_that_do_not_fit_are_found_in_the_batches(void **state)
 {
@@ -384,6 +451,8 @@ int test_journal(void)
                                         world_teardown),
         cmocka_unit_test_setup_teardown(an_entry_says_what_batches_say, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(epochs_come_from_the_entry, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(a_log_at_rest_is_taken_as_the_stop_left_it, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(a_file_of_another_size_is_looked_into, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(epochs_that_do_not_fit_are_found_in_the_batches, world_setup, world_teardown),
     };
 
