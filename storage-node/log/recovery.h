@@ -24,10 +24,10 @@ struct recovery {
     size_t first_walked;     /* segments from here on were walked after a crash */
     bool repaired;           /* something has to be synced */
     bool resumed;            /* recovery_resume has done it */
-    bool epochs_there; /* the file of epochs */
-    bool epochs_lost;  /* it has told nothing */
-    int32_t last_epoch; /* of the last batch that recovery_resume has seen; EPOCH_NONE: it has seen none */
-    bool saved;         /* the producer journal's entry speaks of this log: up to there it knows all epochs */
+    bool epochs_there;       /* the file of epochs */
+    bool epochs_lost;        /* it has told nothing */
+    int32_t last_epoch;      /* of the last batch that recovery_resume has seen; EPOCH_NONE: it has seen none */
+    bool saved;              /* the producer journal's entry speaks of this log: up to there it knows all epochs */
 };
 
 /* A large buffer, for reading whole batches. */
