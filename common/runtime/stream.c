@@ -2,7 +2,7 @@
  *
  * Receiving: recv straight into the handler's space. A receive that did not fill its space emptied the socket, so
  * the usual turn costs one call. A stream stops after RECEIVES_PER_TURN or RECEIVE_BYTES_PER_TURN: the socket stays
- * readable and its turn comes again after the others'.
+ * readable and its turn comes again after the others'. Only the first receive of a turn is cut short by that.
  *
  * Back-pressure is lazy: a handler without space only sets `paused`. Most resume before more bytes come; only an
  * event that finds the stream paused takes the socket out of epoll.
@@ -193,6 +193,9 @@ static void stream_receive(struct tcp_stream *stream)
         if (size == 0) {
             stream->paused = true;
             return;
+        }
+        if (i > 0 && size < space.size) {
+            return; /* the space is often for one frame: half of it would have left the caches when the rest comes */
         }
         got = recv(stream->descriptor, space.data, size, 0);
         if (got < 0) {

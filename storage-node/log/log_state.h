@@ -74,10 +74,11 @@ struct deleted_segment {
 
 /* An expired .log that the next segment will be written over: recycle.c. */
 struct spare {
-    struct file *file; /* one reference; NULL: there is none */
+    struct file *file; /* one reference */
     int64_t base_offset;
     int64_t since_ms;
 };
+#define SPARES_MAX 2
 
 /* What lies behind the last batch of a file that is longer than its log, at least: no batch begins like this. */
 #define SEGMENT_MARK_SIZE RECORD_BATCH_HEADER_SIZE
@@ -149,7 +150,9 @@ struct partition_log {
 
     struct deleted_segment *deleted;
     size_t deleted_count;
-    struct spare spare;
+    struct spare spares[SPARES_MAX]; /* the oldest first */
+    uint8_t spare_count;
+    bool spare_missed; /* a roll found the next spare under way: one is too few */
     struct front_job *front_job;   /* makes it durable that the oldest segment is gone, or NULL */
     struct removal_job *spare_job; /* makes a deleted segment the spare, or NULL */
     uint64_t cut_bytes; /* by recovery */
@@ -238,11 +241,13 @@ bool log_is_busy(const struct partition_log *log, int64_t now_ms);
 /* The file of a segment about to be deleted by retention, if it may be written over: one reference. */
 struct file *log_spare_candidate(struct partition_log *log, const struct segment *segment, int64_t now_ms);
 bool log_spare_wanted(const struct partition_log *log);
+/* Not yet, but once the job under way has ended. */
+bool log_spare_wanted_later(const struct partition_log *log);
 /* Takes `file`, whose old name is gone for good. */
 void log_spare_put(struct partition_log *log, struct file *file, int64_t base_offset);
-/* Makes the spare the file of a new segment; false: there is none. */
+/* Makes a spare the file of a new segment; false: there is none. */
 bool log_spare_take(struct partition_log *log, struct segment *segment);
-/* Has the spare removed, and makes no other of what was deleted up to now: the log's end goes back. */
+/* Has the spares removed, and makes no other of what was deleted up to now: the log's end goes back. */
 void log_spare_drop(struct partition_log *log, int64_t now_ms);
 /* The same if it was not used for long. */
 void log_spare_expire(struct partition_log *log, int64_t now_ms);

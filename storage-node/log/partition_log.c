@@ -133,7 +133,7 @@ bool partition_log_quiet(const struct partition_log *log)
     if (log->failure != STATUS_OK) {
         return true;
     }
-    return log->tail == NULL && log->deleted_count == 0 && log->spare.file == NULL && log->spare_job == NULL &&
+    return log->tail == NULL && log->deleted_count == 0 && log->spare_count == 0 && log->spare_job == NULL &&
            log->queued_count == 0 && !to_flush && list_empty(&log->waiters) &&
            log->settled_end >= log_active(log)->base_offset;
 }

@@ -1,6 +1,6 @@
 /* Writing expired segments over. A new file costs a page of memory and the file system's bookkeeping for each 4 KiB,
  * and giving them back when it is deleted costs as much again; together that is more than everything else an append
- * does. So a busy partition of class memory keeps one expired .log and makes it its next segment:
+ * does. So a busy partition of class memory keeps an expired .log and makes it its next segment:
  *
  *     7.log --retention--> 7.log.deleted --delay, directory synced--> spare --roll--> 9000.log
  *
@@ -25,7 +25,7 @@
 #include "common/env/disk.h"
 
 /* Only partitions that roll as often keep a spare, and none longer: it takes room that retention has promised to give
- * back. */
+ * back. A second one is kept where the first has come too late. */
 #define SPARE_AGE_MAX_MS 60000
 
 bool log_is_busy(const struct partition_log *log, int64_t now_ms)
@@ -44,79 +44,110 @@ struct file *log_spare_candidate(struct partition_log *log, const struct segment
     return file_ref(segment->slot.file);
 }
 
+static size_t log_spares_max(const struct partition_log *log)
+{
+    return log->config.durability != DURABILITY_MEMORY ? 0 : log->spare_missed ? SPARES_MAX : 1;
+}
+
 bool log_spare_wanted(const struct partition_log *log)
 {
-    return log->spare.file == NULL && log->spare_job == NULL && log->config.durability == DURABILITY_MEMORY;
+    return log->spare_job == NULL && log->spare_count < log_spares_max(log);
+}
+
+bool log_spare_wanted_later(const struct partition_log *log)
+{
+    return log->spare_job != NULL && log->spare_count + 1U < log_spares_max(log);
 }
 
 void log_spare_put(struct partition_log *log, struct file *file, int64_t base_offset)
 {
-    ASSERT(log->spare.file == NULL);
-    log->spare = (struct spare){.file = file, .base_offset = base_offset, .since_ms = log_now(log)};
+    ASSERT(log->spare_count < SPARES_MAX);
+    log->spares[log->spare_count++] =
+        (struct spare){.file = file, .base_offset = base_offset, .since_ms = log_now(log)};
 }
 
-void log_spare_forget(struct partition_log *log)
+static void log_spare_unref_all(struct partition_log *log)
 {
-    file_unref(log->spare.file);
-    log->spare.file = NULL;
+    for (size_t i = 0; i < log->spare_count; i++) {
+        file_unref(log->spares[i].file);
+    }
+    log->spare_count = 0;
     for (size_t i = 0; i < log->deleted_count; i++) {
         file_unref(log->deleted[i].file);
         log->deleted[i].file = NULL;
     }
+}
+
+void log_spare_forget(struct partition_log *log)
+{
+    log_spare_unref_all(log);
     log_spare_job_refuse(log, true);
 }
 
 void log_spare_drop(struct partition_log *log, int64_t now_ms)
 {
-    if (log->spare.file != NULL) {
-        log_deleted_push(log, log->spare.base_offset, now_ms, NULL);
-        file_unref(log->spare.file);
-        log->spare.file = NULL;
+    for (size_t i = 0; i < log->spare_count; i++) {
+        log_deleted_push(log, log->spares[i].base_offset, now_ms, NULL);
     }
-    for (size_t i = 0; i < log->deleted_count; i++) {
-        file_unref(log->deleted[i].file);
-        log->deleted[i].file = NULL;
-    }
+    log_spare_unref_all(log);
     log_spare_job_refuse(log, false);
+    log->spare_missed = false;
 }
 
 void log_spare_expire(struct partition_log *log, int64_t now_ms)
 {
-    if (log->spare.file != NULL && (now_ms - log->spare.since_ms > SPARE_AGE_MAX_MS ||
-                                    log->config.durability != DURABILITY_MEMORY)) {
+    if (log->spare_count > 0 && (now_ms - log->spares[0].since_ms > SPARE_AGE_MAX_MS ||
+                                 log->config.durability != DURABILITY_MEMORY)) {
         log_spare_drop(log, now_ms);
     }
 }
 
 /* Renames the spare to be the .log of `base_offset`. Marked first: under its new name it is never without. */
-static enum status spare_rename(struct partition_log *log, int64_t base_offset)
+static enum status spare_rename(struct partition_log *log, const struct spare *spare, int64_t base_offset)
 {
     UNINITIALIZED char from[DISK_PATH_MAX];
     UNINITIALIZED char to[DISK_PATH_MAX];
-    enum status status = segment_mark_start(log->spare.file);
+    enum status status = segment_mark_start(spare->file);
 
     if (status == STATUS_OK) {
-        segment_path(&log->files, log->spare.base_offset, SEGMENT_LOG, SEGMENT_DELETED, from);
+        segment_path(&log->files, spare->base_offset, SEGMENT_LOG, SEGMENT_DELETED, from);
         segment_path(&log->files, base_offset, SEGMENT_LOG, "", to);
         status = disk_rename(log->files.disk, from, to);
     }
     return status;
 }
 
+/* The sync of the directory that makes a spare may take longer than the log takes to fill a segment. */
+static void log_note_miss(struct partition_log *log)
+{
+    bool under_way = log->spare_job != NULL;
+
+    for (size_t i = 0; i < log->deleted_count && !under_way; i++) {
+        under_way = log->deleted[i].file != NULL;
+    }
+    log->spare_missed = log->spare_missed || under_way;
+}
+
 bool log_spare_take(struct partition_log *log, struct segment *segment)
 {
+    struct spare *spare = &log->spares[0];
     uint64_t size;
 
-    if (log->spare.file == NULL || log->config.durability != DURABILITY_MEMORY || file_is_shared(log->spare.file)) {
+    if (log->spare_count == 0) {
+        log_note_miss(log);
         return false;
     }
-    if (file_size(log->spare.file, &size) != STATUS_OK || size > SEGMENT_SIZE_MAX ||
-        spare_rename(log, segment->base_offset) != STATUS_OK) {
+    if (log->config.durability != DURABILITY_MEMORY || file_is_shared(spare->file)) {
+        return false;
+    }
+    if (file_size(spare->file, &size) != STATUS_OK || size > SEGMENT_SIZE_MAX ||
+        spare_rename(log, spare, segment->base_offset) != STATUS_OK) {
         log_spare_drop(log, log_now(log));
         return false;
     }
-    file_unref(log->spare.file);
-    log->spare.file = NULL;
+    file_unref(spare->file);
+    log->spare_count--;
+    memmove(log->spares, log->spares + 1, log->spare_count * sizeof(log->spares[0]));
     segment->file_end = (uint32_t)size;
     segment->zeros = false;
     log->changed = true;

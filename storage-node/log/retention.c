@@ -209,7 +209,7 @@ static void log_remove_deleted(struct partition_log *log, int64_t now_ms)
     for (size_t i = 0; i < log->deleted_count; i++) {
         const struct deleted_segment deleted = log->deleted[i];
 
-        if (deleted.due_ms > now_ms || log->env == NULL) {
+        if (deleted.due_ms > now_ms || log->env == NULL || (deleted.file != NULL && log_spare_wanted_later(log))) {
             log->deleted[kept++] = deleted;
         } else {
             log_remove(log, &deleted);

@@ -178,6 +178,44 @@ static void a_spare_that_nobody_needs_is_removed(void **state)
     assert_int_equal(world_count_files(world, ".deleted"), 0);
 }
 
+/* Deletes segments in front of `offset`; the worker has not come to it yet. */
+static void delete_in_front_of(struct world *world, int64_t offset)
+{
+    assert_int_equal(partition_log_delete_before(world->log, offset, partition_log_end_offset(world->log)), STATUS_OK);
+    partition_log_maintain(world->log, world->wall_ms, partition_log_end_offset(world->log));
+}
+
+/* A roll that comes while the spare is being made takes a new file; from then on there are two. */
+static void who_rolls_faster_than_spares_are_made_keeps_two(void **state)
+{
+    struct world *world = *state;
+
+    fill_segments(world);
+    delete_in_front_of(world, 4);
+    world_fill(world, 1, 120);
+    world_work(world);
+    assert_int_equal(world_count_files(world, ".log.deleted"), 1);
+    delete_in_front_of(world, 8);
+    world_work(world);
+    assert_int_equal(world_count_files(world, ".log.deleted"), 2);
+    delete_in_front_of(world, 12);
+    world_work(world);
+    assert_int_equal(world_count_files(world, ".deleted"), 2); /* not three */
+    world_fill(world, 4, 120);
+    delete_in_front_of(world, 16);
+    world_fill(world, 4, 120); /* nor is this one too late */
+    assert_int_equal(world_count_files(world, ".log.deleted"), 1);
+    world_work(world);
+    assert_int_equal(world_count_files(world, ".log.deleted"), 1);
+    world_check_contents(world);
+    world_stop(world);
+    world_open(world, true);
+    world_check_contents(world);
+    partition_log_maintain(world->log, world->wall_ms + 61000, partition_log_end_offset(world->log));
+    world_work(world);
+    assert_int_equal(world_count_files(world, ".deleted"), 0);
+}
+
 static void starting_over_keeps_no_spare(void **state)
 {
     struct world *world = *state;
@@ -263,6 +301,7 @@ int test_recycle(void)
         LOG_TEST(a_segment_that_is_still_sent_is_not_written_over),
         LOG_TEST(a_segment_whose_descriptor_is_still_in_use_elsewhere_is_no_spare),
         LOG_TEST(a_spare_that_nobody_needs_is_removed),
+        LOG_TEST(who_rolls_faster_than_spares_are_made_keeps_two),
         LOG_TEST(starting_over_keeps_no_spare),
         LOG_TEST(starting_over_refuses_the_spare_under_way),
         cmocka_unit_test(a_power_cut_does_not_bring_the_old_name_back),
