@@ -150,7 +150,7 @@ struct partition_log {
 
     struct deleted_segment *deleted;
     size_t deleted_count;
-    struct spare spares[SPARES_MAX]; /* the oldest first */
+    struct spare *spares; /* room for SPARES_MAX, the oldest first; NULL: there was none yet */
     uint8_t spare_count;
     bool spare_missed; /* a roll found the next spare under way: one is too few */
     struct front_job *front_job;   /* makes it durable that the oldest segment is gone, or NULL */

@@ -62,6 +62,9 @@ bool log_spare_wanted_later(const struct partition_log *log)
 void log_spare_put(struct partition_log *log, struct file *file, int64_t base_offset)
 {
     ASSERT(log->spare_count < SPARES_MAX);
+    if (log->spares == NULL) {
+        log->spares = memory_alloc(SPARES_MAX * sizeof(*log->spares));
+    }
     log->spares[log->spare_count++] =
         (struct spare){.file = file, .base_offset = base_offset, .since_ms = log_now(log)};
 }
@@ -72,6 +75,8 @@ static void log_spare_unref_all(struct partition_log *log)
         file_unref(log->spares[i].file);
     }
     log->spare_count = 0;
+    memory_free(log->spares);
+    log->spares = NULL;
     for (size_t i = 0; i < log->deleted_count; i++) {
         file_unref(log->deleted[i].file);
         log->deleted[i].file = NULL;
@@ -130,7 +135,7 @@ static void log_note_miss(struct partition_log *log)
 
 bool log_spare_take(struct partition_log *log, struct segment *segment)
 {
-    struct spare *spare = &log->spares[0];
+    struct spare *spare = log->spares;
     uint64_t size;
 
     if (log->spare_count == 0) {
